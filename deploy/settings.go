@@ -1,0 +1,6 @@
+package deploy
+
+// Settings is meshstorm.yaml.
+type Settings struct {
+	Workspace string
+}
