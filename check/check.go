@@ -1,0 +1,138 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/manifest"
+	"github.com/meshstorm/meshstorm/storm"
+)
+
+// Input is everything that rules may look at. It is read-only while Run works,
+// because rules run side by side.
+type Input struct {
+	Documents []*manifest.Document
+	// Errors are the errors of reading the documents' files; each becomes a
+	// finding MS0106.
+	Errors []error
+	Intent *deploy.Model // nil for plain YAML
+	Storm  *storm.Model  // nil for plain YAML
+	// Namespace is where objects without a namespace of their own go; "" is
+	// "default".
+	Namespace    string
+	Suppressions []Suppression
+
+	decode    sync.Once
+	resources []*Resource
+}
+
+// Rule is one check, or a family of checks that share their work.
+type Rule struct {
+	Codes []string // every code that Run may use
+	Name  string   // short and stable, "image-reference"
+	Doc   string   // one sentence: what the rule looks for
+	// CodeDocs has a sentence for the codes that Doc is too general for.
+	CodeDocs map[string]string
+	Run      func(ctx context.Context, in *Input) []Finding
+}
+
+// Codes of this package's own housekeeping.
+const (
+	CodeInternal         = "MS0001" // a rule failed; the others still ran
+	CodeNoReason         = "MS0002" // a suppression that gives no reason
+	CodeUnusedSuppressed = "MS0003" // a suppression that matches no finding
+)
+
+// Run runs all rules and gives what they found: sorted by file, line and code,
+// without duplicates, with suppressed findings set aside. A rule that panics
+// costs its own findings only, and becomes a finding MS0001. Rules that have
+// not begun when ctx ends are left out; the caller knows by ctx.Err().
+func Run(ctx context.Context, in *Input, rules []Rule) Report {
+	results := make([][]Finding, len(rules))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, rule := range rules {
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer func() { <-slots }()
+			results[i] = runRule(ctx, in, rule)
+		}()
+	}
+	wg.Wait()
+
+	found := slices.Concat(results...)
+	for i := range found {
+		found[i].File = strings.ReplaceAll(found[i].File, `\`, "/")
+	}
+	found = collapse(found)
+	kept, suppressed, remarks := suppress(in, found)
+	kept = collapse(append(kept, remarks...))
+	return Report{
+		Findings:   kept,
+		Summary:    summarize(kept, len(suppressed)),
+		Suppressed: suppressed,
+		Rules:      describe(rules),
+	}
+}
+
+func runRule(ctx context.Context, in *Input, rule Rule) (found []Finding) {
+	defer func() {
+		if p := recover(); p != nil {
+			found = []Finding{{
+				Code:     CodeInternal,
+				Severity: Error,
+				Message: fmt.Sprintf("the rule %q failed with an internal error (%v), so nothing is known about what it looks for: %s",
+					rule.Name, p, strings.Join(rule.Codes, ", ")),
+				Fix: "report this with the files that cause it; the other rules did run",
+			}}
+		}
+	}()
+	return rule.Run(ctx, in)
+}
+
+// collapse sorts the findings and drops those that say the same of the same
+// place.
+func collapse(found []Finding) []Finding {
+	slices.SortStableFunc(found, compareFindings)
+	return slices.CompactFunc(found, func(a, b Finding) bool {
+		return a.Code == b.Code && a.File == b.File && a.Line == b.Line && a.Column == b.Column &&
+			a.object() == b.object() && (a.File != "" || a.Message == b.Message)
+	})
+}
+
+func compareFindings(a, b Finding) int {
+	return cmp.Or(
+		strings.Compare(a.File, b.File),
+		cmp.Compare(a.Line, b.Line),
+		strings.Compare(a.Code, b.Code),
+		cmp.Compare(a.Column, b.Column),
+		strings.Compare(a.object().String(), b.object().String()),
+		strings.Compare(a.Message, b.Message),
+	)
+}
+
+func (f *Finding) object() Object {
+	if f.Object == nil {
+		return Object{}
+	}
+	return *f.Object
+}
+
+// String is "Kind namespace/name", as messages name an object.
+func (o Object) String() string {
+	if o.Namespace == "" {
+		return strings.TrimSpace(o.Kind + " " + o.Name)
+	}
+	return o.Kind + " " + o.Namespace + "/" + o.Name
+}
