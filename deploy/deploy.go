@@ -10,6 +10,10 @@ import "github.com/meshstorm/meshstorm/storm"
 // Model is the whole intent of one workspace.
 type Model struct {
 	Workspace string // the workspace's name: a DNS-1123 label
+	Source    *storm.Model
+	// Archive is the model as JSON without images and geometry, for those who
+	// read it in a cluster; empty leaves it out of the files.
+	Archive []byte
 	Settings  *Settings
 	Services  []*Service // in the model's order
 	Externals []*External
@@ -30,16 +34,22 @@ type Service struct {
 	Called     bool   // some other service calls it synchronously
 	Publishes  []string
 	Consumes   []string
+	Events     bool    // it publishes or consumes events, so it needs the broker
 	Tracks     []Track // stable first, then canary
 	Replicas   int32   // of the stable track
 	Image      string
-	Port       int32 // always 8080 unset
+	Version    string // the image's tag, as a label's value
+	Plural     string // the original's namePlural of the context, for routing: msaez
+	Port       int32  // the container's and the Service's HTTP port
 	Health     string
 	Env        []EnvVar
 	Requests   ResourceList
 	Limits     ResourceList
-	Fallback   bool // a relation of this context is marked so
-	Breaker    bool // circuitBreaker
+	Fallback   bool // a relation of this context asks for a fallback
+	Breaker    bool // a relation of this context asks for a circuit breaker
+	// Autoscaled is true where a HorizontalPodAutoscaler owns the replicas of
+	// the stable track; whoever reads the workspace's files sets it.
+	Autoscaled bool
 }
 
 // Source names the model element that something came from.
@@ -105,15 +115,43 @@ type Call struct {
 	CircuitBreaker bool
 }
 
-// Problem is something about the model that people should know before they
-// deploy it; check turns problems into findings.
+// Severity of a Problem, in the words that check uses.
+type Severity string
+
+// Severities of problems.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+	SeverityInfo    Severity = "info"
+)
+
+// Problem is something about the model or the settings that people should know
+// before they deploy; check turns problems into findings.
 type Problem struct {
-	Code    string
-	Fatal   bool // generate refuses
-	Source  Source
-	Message string
-	Fix     string
+	Code     string
+	Severity Severity
+	Fatal    bool // nothing sensible can be generated
+	Source   Source
+	Message  string
+	Fix      string
 }
+
+// Fatal returns the problems that keep a generation from being made.
+func (m *Model) Fatal() []Problem {
+	var fatal []Problem
+	for _, p := range m.Problems {
+		if p.Fatal {
+			fatal = append(fatal, p)
+		}
+	}
+	return fatal
+}
+
+// The names of the two tracks.
+const (
+	TrackStable = "stable"
+	TrackCanary = "canary"
+)
 
 // Service finds a service by name, or nil.
 func (m *Model) Service(name string) *Service {

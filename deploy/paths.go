@@ -1,0 +1,216 @@
+package deploy
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/meshstorm/meshstorm/storm"
+)
+
+// cleanPath makes "/a/b" of what people write as a path: separators doubled or
+// at the end, "." and ".." segments, a query, ":id" for a variable.
+func cleanPath(p string) string {
+	p, _, _ = strings.Cut(p, "?")
+	p, _, _ = strings.Cut(p, "#")
+	var out []string
+	for s := range strings.SplitSeq(p, "/") {
+		s = strings.TrimSpace(s)
+		switch {
+		case s == "" || s == "." || s == "..":
+			continue
+		case len(s) > 1 && s[0] == ':':
+			s = "{" + s[1:] + "}"
+		}
+		out = append(out, s)
+	}
+	return "/" + strings.Join(out, "/")
+}
+
+func segments(p string) []string { return strings.Split(strings.TrimPrefix(p, "/"), "/") }
+
+// isVariable reports whether a segment such as {id} stands for any text.
+func isVariable(segment string) bool { return strings.Contains(segment, "{") }
+
+// Covers reports whether every path that q's prefix takes is also taken by p's.
+func covers(p, q string) bool {
+	ps, qs := segments(p), segments(q)
+	if len(ps) > len(qs) {
+		return false
+	}
+	for i := range ps {
+		if !isVariable(ps[i]) && ps[i] != qs[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// overlap returns a path that both prefixes take, or "".
+func overlap(p, q string) string {
+	ps, qs := segments(p), segments(q)
+	long := ps
+	if len(qs) > len(ps) {
+		long = qs
+	}
+	witness := slices.Clone(long)
+	for i := range min(len(ps), len(qs)) {
+		switch {
+		case isVariable(ps[i]):
+			witness[i] = qs[i]
+		case isVariable(qs[i]) || ps[i] == qs[i]:
+			witness[i] = ps[i]
+		default:
+			return ""
+		}
+	}
+	for i, s := range witness {
+		if isVariable(s) {
+			witness[i] = "1"
+		}
+	}
+	return "/" + strings.Join(witness, "/")
+}
+
+// prefixesOf is the smallest set of prefixes that covers the resources.
+func prefixesOf(resources []Resource) []Prefix {
+	all := make([]Prefix, 0, len(resources))
+	for _, r := range resources {
+		all = append(all, Prefix{Path: r.Path, Source: r.Source})
+	}
+	slices.SortStableFunc(all, func(a, b Prefix) int {
+		if n := len(segments(a.Path)) - len(segments(b.Path)); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+	var kept []Prefix
+	for _, p := range all {
+		if !slices.ContainsFunc(kept, func(k Prefix) bool { return covers(k.Path, p.Path) }) {
+			kept = append(kept, p)
+		}
+	}
+	slices.SortFunc(kept, func(a, b Prefix) int { return strings.Compare(a.Path, b.Path) })
+	return kept
+}
+
+// EncodePath is a path as clients send it: UTF-8 percent-encoded, "/" kept.
+func EncodePath(p string) string { return (&url.URL{Path: p}).EscapedPath() }
+
+// HasVariable reports whether a path holds a {name} segment, so that only a
+// regular expression can match it.
+func HasVariable(p string) bool { return slices.ContainsFunc(segments(p), isVariable) }
+
+// PathRegex is an RE2 expression for a prefix with variables: the path itself
+// and everything below it, as Envoy matches, over the whole encoded path.
+func PathRegex(p string) string {
+	var b strings.Builder
+	for _, s := range segments(p) {
+		b.WriteByte('/')
+		if isVariable(s) {
+			b.WriteString("[^/]+")
+		} else {
+			b.WriteString(regexp.QuoteMeta(strings.TrimPrefix(EncodePath("/"+s), "/")))
+		}
+	}
+	return b.String() + "(/.*)?"
+}
+
+var (
+	collectionMethods = []string{"GET", "POST"}
+	itemMethods       = []string{"GET", "PUT", "PATCH", "DELETE"}
+)
+
+// resourcesOf lists what a context serves, in the original's conventions: a
+// collection and its items per aggregate, custom command paths below them, and
+// a query per view. Mirrors are served where their originals live.
+func (b *builder) resourcesOf(c *storm.Context) []Resource {
+	r := resources{at: map[string]int{}}
+	for _, a := range c.Aggregates {
+		plural := b.plurals.path(a.Name)
+		if plural == "" || a.Mirror != "" {
+			continue
+		}
+		root := "/" + plural
+		r.add(root, sourceOf(&a.Element), collectionMethods...)
+		r.add(root+"/{id}", sourceOf(&a.Element), itemMethods...)
+		for _, cmd := range a.Commands {
+			if path := commandPath(root, cmd); path != "" && cmd.Mirror == "" {
+				r.add(path, sourceOf(&cmd.Element), cmd.Method)
+			}
+		}
+	}
+	for _, cmd := range c.Commands {
+		if p := cleanPath(cmd.Path); p != "/" && !cmd.Repository && cmd.Mirror == "" {
+			r.add(p, sourceOf(&cmd.Element), cmd.Method)
+		}
+	}
+	for _, v := range c.Views {
+		if v.Mirror != "" {
+			continue
+		}
+		if p := cleanPath(v.Path); p != "/" {
+			r.add(p, sourceOf(&v.Element), "GET")
+		} else if plural := b.plurals.path(v.Name); plural != "" {
+			r.add("/"+plural, sourceOf(&v.Element), "GET")
+			r.add("/"+plural+"/{id}", sourceOf(&v.Element), "GET")
+		}
+	}
+	return r.list
+}
+
+// commandPath is where a command is served: a plain create, update or delete
+// on the collection itself; a custom path below the collection (POST) or below
+// one item (all other methods); a custom path that begins with the collection
+// or with {id} says the rest itself.
+func commandPath(root string, c *storm.Command) string {
+	item := root + "/{id}"
+	base := item
+	if c.Method == "POST" {
+		base = root
+	}
+	custom := cleanPath(c.Path)
+	switch {
+	case c.Repository || custom == "/":
+		return base
+	case covers(root, custom):
+		return custom
+	case isVariable(segments(custom)[0]):
+		return root + custom
+	}
+	return base + custom
+}
+
+// resources collects paths, one entry each, with the union of the methods.
+type resources struct {
+	list []Resource
+	at   map[string]int
+}
+
+func (r *resources) add(path string, source Source, methods ...string) {
+	i, ok := r.at[path]
+	if !ok {
+		i = len(r.list)
+		r.at[path] = i
+		r.list = append(r.list, Resource{Path: path, Source: source})
+	}
+	for _, m := range methods {
+		if !slices.Contains(r.list[i].Methods, m) {
+			r.list[i].Methods = append(r.list[i].Methods, m)
+		}
+	}
+}
+
+// applyPathSettings adds, drops or replaces what the model says.
+func applyPathSettings(list []Resource, s PathSettings, source Source) []Resource {
+	if s.Replace != nil {
+		list = nil
+	}
+	for _, p := range slices.Concat(s.Replace, s.Add) {
+		list = append(list, Resource{Path: cleanPath(p), Methods: []string{"GET", "POST", "PUT", "PATCH", "DELETE"}, Source: source})
+	}
+	return slices.DeleteFunc(list, func(r Resource) bool {
+		return slices.ContainsFunc(s.Drop, func(d string) bool { return covers(cleanPath(d), r.Path) })
+	})
+}
