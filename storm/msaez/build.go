@@ -1,0 +1,204 @@
+package msaez
+
+import (
+	"strings"
+
+	"github.com/meshstorm/meshstorm/storm"
+)
+
+// build makes the domain's elements and puts each where it was settled.
+func (r *reader) build() {
+	r.settle()
+	m := r.model
+	for _, e := range r.elements {
+		if e.Kind == storm.KindAggregate {
+			e.root = r.aggregate(e)
+			if e.in != nil {
+				e.in.Aggregates = append(e.in.Aggregates, e.root)
+			}
+		}
+	}
+	var commands layer
+	for _, e := range r.elements {
+		if e.unknown {
+			continue
+		}
+		if e.pack != nil && e.Kind != storm.KindPackage {
+			if !r.nested[e.ID] {
+				x := e.Element
+				e.pack.Elements = append(e.pack.Elements, &x)
+			}
+			continue
+		}
+		switch e.Kind {
+		case storm.KindCommand:
+			r.addCommand(e)
+			if e.drawn {
+				commands.add(e)
+			}
+		case storm.KindEvent:
+			r.addEvent(e)
+		case storm.KindPolicy:
+			saga, _ := r.flag(&e.Element, e.fields[fieldSaga], "isSaga")
+			e.in.Policies = append(e.in.Policies, &storm.Policy{Element: e.Element, Saga: saga})
+		case storm.KindView:
+			e.in.Views = append(e.in.Views, r.view(e))
+		case storm.KindExternal:
+			m.Externals = append(m.Externals, &e.Element)
+		case storm.KindActor:
+			m.Actors = append(m.Actors, &storm.Actor{Element: e.Element})
+		case storm.KindUI, storm.KindIssue, storm.KindText, storm.KindLine:
+			m.Notes = append(m.Notes, &e.Element)
+		}
+	}
+	r.actors(&commands)
+}
+
+func (r *reader) addCommand(e *entry) {
+	c := r.command(e)
+	if a := r.aggregateOf(e); a != nil {
+		a.Commands = append(a.Commands, c)
+		return
+	}
+	e.in.Commands = append(e.in.Commands, c)
+}
+
+func (r *reader) addEvent(e *entry) {
+	x := &storm.Event{Element: e.Element, Fields: r.attributes(e, e.fields[fieldDescriptors], "fieldDescriptors")}
+	if a := r.aggregateOf(e); a != nil {
+		a.Events = append(a.Events, x)
+		return
+	}
+	e.in.Events = append(e.in.Events, x)
+}
+
+func (r *reader) aggregate(e *entry) *storm.Aggregate {
+	a := &storm.Aggregate{Element: e.Element}
+	descriptors := e.fields[fieldDescriptors]
+	var entities span
+	r.pick(e.fields[fieldRoot], func(key string, at span) {
+		switch key {
+		case "fieldDescriptors":
+			descriptors = at
+		case "entities":
+			entities = at
+		}
+	})
+	a.Fields = r.attributes(e, descriptors, "aggregateRoot.fieldDescriptors")
+	classes := entities
+	r.pick(entities, func(key string, at span) {
+		if key == "elements" {
+			classes = at
+		}
+	})
+	r.items(&e.Element, classes, "aggregateRoot.entities", func(_ string, at span) {
+		if name := r.class(at); name != "" {
+			a.Entities = append(a.Entities, name)
+		}
+	})
+	return a
+}
+
+// class is the name of a class inside an aggregate; "" for the frame around
+// them and for the class that is the aggregate itself.
+func (r *reader) class(at span) string {
+	name, isClass := "", true
+	r.pick(at, func(key string, at span) {
+		switch key {
+		case "name":
+			name = r.text(nil, at, "name of a class")
+		case "_type":
+			isClass = isClass && !strings.HasSuffix(r.text(nil, at, "_type of a class"), "ClassGroup")
+		case "isAggregateRoot":
+			root, _ := r.flag(nil, at, "isAggregateRoot")
+			isClass = isClass && !root
+		}
+	})
+	if !isClass {
+		return ""
+	}
+	return name
+}
+
+// attributes reads a list of field descriptors; those without a name are left
+// out.
+func (r *reader) attributes(e *entry, p span, what string) []storm.Field {
+	var fields []storm.Field
+	r.items(&e.Element, p, what, func(_ string, at span) {
+		var f storm.Field
+		r.pick(at, func(key string, at span) {
+			switch key {
+			case "name":
+				f.Name = r.text(&e.Element, at, "attribute's name")
+			case "className":
+				f.Class = r.text(&e.Element, at, "attribute's className")
+			case "isKey":
+				f.Key, _ = r.flag(&e.Element, at, "attribute's isKey")
+			case "isVO":
+				f.Value, _ = r.flag(&e.Element, at, "attribute's isVO")
+			case "isList":
+				f.List, _ = r.flag(&e.Element, at, "attribute's isList")
+			}
+		})
+		f.List = f.List || strings.HasPrefix(f.Class, "List<")
+		if f.Name != "" {
+			fields = append(fields, f)
+		}
+	})
+	return fields
+}
+
+func (r *reader) view(e *entry) *storm.View {
+	v := &storm.View{
+		Element:         e.Element,
+		Fields:          r.attributes(e, e.fields[fieldDescriptors], "fieldDescriptors"),
+		QueryParameters: r.attributes(e, e.fields[fieldParameters], "queryParameters"),
+		Projection:      r.text(&e.Element, e.fields[fieldProjection], "dataProjection"),
+	}
+	r.pick(e.fields[fieldQuery], func(key string, at span) {
+		switch key {
+		case "apiPath":
+			v.Path = r.text(&e.Element, at, "queryOption.apiPath")
+		case "multipleResult":
+			v.Multiple, _ = r.flag(&e.Element, at, "queryOption.multipleResult")
+		}
+	})
+	return v
+}
+
+// actors gives every actor the commands it touches on the drawing, else those
+// that the file says it has.
+func (r *reader) actors(commands *layer) {
+	// More is a pile, not a drawing; and all pairs of a pile would not fit in memory.
+	const most = 100
+	index := newTree(commands.boxes)
+	actor := 0
+	for _, e := range r.elements {
+		if e.Kind != storm.KindActor {
+			continue
+		}
+		a := r.model.Actors[actor]
+		actor++
+		if e.drawn {
+			for _, i := range index.all(rectOf(e.Box), most) {
+				a.Commands = append(a.Commands, commands.entries[i].ID)
+			}
+		}
+		if len(a.Commands) == most {
+			r.warn(&e.Element, "it touches %d commands or more; only %d are taken", most, most)
+		}
+		if len(a.Commands) > 0 {
+			continue
+		}
+		r.pick(e.fields[fieldInner], func(key string, at span) {
+			if key != "command" {
+				return
+			}
+			r.items(&e.Element, at, "innerAggregate.command", func(_ string, at span) {
+				if c := r.ids[r.ref(&e.Element, at, "innerAggregate.command entry").id]; c != nil && c.Kind == storm.KindCommand && c.pack == nil {
+					a.Commands = append(a.Commands, c.ID)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,164 @@
+package msaez
+
+import "github.com/meshstorm/meshstorm/storm"
+
+// field is a key of an entry that means something to us; all other keys are
+// kept in the file and not looked at.
+type field uint8
+
+const (
+	noField field = iota
+	fieldType
+	fieldID
+	fieldName
+	fieldDisplayName
+	fieldDescription
+	fieldView
+	fieldMirror
+	fieldContext
+	fieldAggregate
+	fieldRoot
+	fieldDescriptors
+	fieldController
+	fieldREST
+	fieldRepository
+	fieldOutputs
+	fieldSaga
+	fieldQuery
+	fieldParameters
+	fieldProjection
+	fieldInner
+	fieldContexts
+	fieldAggregates
+	fieldPolicies
+	fieldViews
+	fieldEvents
+	fieldCommands
+	fieldFrom
+	fieldTo
+	fieldSource
+	fieldTarget
+	fieldRelationView
+	fieldFallback
+	fieldBreaker
+	fieldCount
+)
+
+func fieldOf(key []byte) field {
+	switch string(key) {
+	case "_type":
+		return fieldType
+	case "id":
+		return fieldID
+	case "name":
+		return fieldName
+	case "displayName":
+		return fieldDisplayName
+	case "description":
+		return fieldDescription
+	case "elementView":
+		return fieldView
+	case "mirrorElement":
+		return fieldMirror
+	case "boundedContext":
+		return fieldContext
+	case "aggregate":
+		return fieldAggregate
+	case "aggregateRoot":
+		return fieldRoot
+	case "fieldDescriptors":
+		return fieldDescriptors
+	case "controllerInfo":
+		return fieldController
+	case "restRepositoryInfo":
+		return fieldREST
+	case "isRestRepository":
+		return fieldRepository
+	case "outputEvents":
+		return fieldOutputs
+	case "isSaga":
+		return fieldSaga
+	case "queryOption":
+		return fieldQuery
+	case "queryParameters":
+		return fieldParameters
+	case "dataProjection":
+		return fieldProjection
+	case "innerAggregate":
+		return fieldInner
+	}
+	return listOrRelationField(key)
+}
+
+func listOrRelationField(key []byte) field {
+	switch string(key) {
+	case "boundedContextes", "boundedContexts":
+		return fieldContexts
+	case "aggregates":
+		return fieldAggregates
+	case "policies":
+		return fieldPolicies
+	case "views":
+		return fieldViews
+	case "events":
+		return fieldEvents
+	case "commands":
+		return fieldCommands
+	case "from":
+		return fieldFrom
+	case "to":
+		return fieldTo
+	case "sourceElement":
+		return fieldSource
+	case "targetElement":
+		return fieldTarget
+	case "relationView":
+		return fieldRelationView
+	case "fallback":
+		return fieldFallback
+	case "circuitBreaker":
+		return fieldBreaker
+	}
+	return noField
+}
+
+// entry is one object of "elements" or "relations": where it lies in the file,
+// and where in it the fields that matter.
+type entry struct {
+	storm.Element
+	key      string // its key in the map; "" in an array
+	keyAt    int    // the offset of the key, or of the entry in an array
+	at       span
+	typeName string // _type as written
+	unknown  bool   // its type is no sticker
+	viewID   string // elementView.id or relationView.id
+	drawn    bool   // Box is known
+	context  ref    // the stored boundedContext
+	owner    ref    // the stored aggregate
+	fields   *[fieldCount]span
+
+	in   *storm.Context   // the context it is, or lies in; nil where context has no meaning
+	root *storm.Aggregate // the aggregate it is
+	pack *storm.Package   // the package it is, or lies in
+}
+
+// ref is a stored reference to another sticker.
+type ref struct{ id, name string }
+
+func (f ref) empty() bool { return f.id == "" && f.name == "" }
+
+// entry reads the object at the scanner and finds its fields. Of a key that
+// comes twice the last counts, as in JavaScript.
+func (r *reader) entry(s *scanner, key string, keyAt int) (*entry, *fault) {
+	s.space()
+	e := &entry{key: key, keyAt: keyAt, fields: new([fieldCount]span)}
+	start := s.pos
+	f := s.object(func(key []byte, _ int) *fault {
+		at, f := s.value()
+		e.fields[fieldOf(key)] = at
+		return f
+	})
+	e.fields[noField] = span{}
+	e.at = span{int32(start), int32(s.pos)}
+	return e, f
+}

@@ -1,0 +1,235 @@
+package msaez
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/meshstorm/meshstorm/storm"
+)
+
+// Slim is the model as compact JSON for what runs it: without pictures,
+// drawing, the copies of stickers inside relations, the deployment canvas and
+// the date. It is a version 3 model that Parse reads again; since the drawing
+// is gone, every containment is written as the reference that it was decided
+// to be.
+func (d *Document) Slim() ([]byte, error) {
+	w := &slimmer{r: &reader{data: d.data, model: &storm.Model{}}, m: d.Model}
+	w.out.WriteByte('{')
+	w.member("version", json.RawMessage("3"))
+	w.member("projectName", d.Model.Name)
+	if d.top.kind.end > 0 {
+		w.member("type", json.RawMessage(w.r.raw(d.top.kind)))
+	}
+	w.member("toppingPlatforms", append([]string{}, d.Model.Toppings...))
+	w.member("scm", map[string]string{"org": d.Model.SCM.Org, "repo": d.Model.SCM.Repo, "tag": d.Model.SCM.Tag})
+	w.collection("elements", d.elements, w.element)
+	ends := make(map[string]*storm.Relation, len(d.Model.Relations))
+	for _, rel := range d.Model.Relations {
+		ends[rel.ID] = rel
+	}
+	w.collection("relations", d.relations, func(k kept) {
+		own := []member{{"id", k.id}}
+		if rel := ends[k.id]; rel != nil {
+			own = append(own, member{"from", rel.From}, member{"to", rel.To})
+		}
+		w.object(k.at, own)
+	})
+	w.out.WriteByte('}')
+	return w.out.Bytes(), w.err
+}
+
+// slimmer writes compact JSON. The first error stays.
+type slimmer struct {
+	r   *reader
+	m   *storm.Model
+	out bytes.Buffer
+	err error
+}
+
+// member is a field that is written in place of what the file has.
+type member struct {
+	name  string
+	value any
+}
+
+type reference struct {
+	ID string `json:"id"`
+}
+
+// next separates from what was written before.
+func (w *slimmer) next() {
+	if b := w.out.Bytes(); len(b) > 0 {
+		switch b[len(b)-1] {
+		case '{', '[', ':':
+		default:
+			w.out.WriteByte(',')
+		}
+	}
+}
+
+func (w *slimmer) key(name string) {
+	w.next()
+	w.json(name)
+	w.out.WriteByte(':')
+}
+
+func (w *slimmer) member(name string, value any) {
+	w.key(name)
+	w.json(value)
+}
+
+func (w *slimmer) json(value any) {
+	// An Encoder, unlike Marshal, can leave <, > and & as people wrote them.
+	encoder := json.NewEncoder(&w.out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		w.err = err
+		return
+	}
+	w.out.Truncate(w.out.Len() - 1)
+}
+
+func (w *slimmer) collection(name string, list []kept, write func(kept)) {
+	w.key(name)
+	w.out.WriteByte('{')
+	for _, k := range list {
+		w.key(k.id)
+		write(k)
+	}
+	w.out.WriteByte('}')
+}
+
+// element writes a sticker with its containment as references.
+func (w *slimmer) element(k kept) {
+	own := []member{{"id", k.id}}
+	l, ok := w.m.Lookup(k.id)
+	if !ok {
+		w.object(k.at, own)
+		return
+	}
+	own = append(own, member{"_type", "org.uengine.modeling.model." + string(l.Kind)})
+	if l.Mirror != "" {
+		own = append(own, member{"mirrorElement", l.Mirror})
+	}
+	switch {
+	case l.Kind == storm.KindBoundedContext && l.Context != nil:
+		own = append(own, contents(l.Context)...)
+	case l.Kind == storm.KindActor:
+		own = append(own, member{"innerAggregate", map[string]any{"command": w.actorCommands(k.id)}})
+	case counts(l.Kind):
+		own = append(own, containment(l)...)
+	}
+	w.object(k.at, own)
+}
+
+// contents are the lists in which a context names what lies in it.
+func contents(c *storm.Context) []member {
+	aggregates, policies, views := []reference{}, []reference{}, []reference{}
+	for _, x := range c.Aggregates {
+		aggregates = append(aggregates, reference{x.ID})
+	}
+	for _, x := range c.Policies {
+		policies = append(policies, reference{x.ID})
+	}
+	for _, x := range c.Views {
+		views = append(views, reference{x.ID})
+	}
+	return []member{{"aggregates", aggregates}, {"policies", policies}, {"views", views}, {"commands", nil}, {"events", nil}}
+}
+
+// containment are the references of a sticker to what holds it; null where
+// nothing does, so that no outdated reference comes to life again.
+func containment(l storm.Located) []member {
+	var context, aggregate any
+	switch {
+	case l.Package != nil && l.Context == nil:
+		context = reference{l.Package.ID}
+	case l.Context != nil && l.Context.ID != "":
+		context = reference{l.Context.ID}
+	}
+	if l.Aggregate != nil && l.Kind != storm.KindAggregate {
+		aggregate = reference{l.Aggregate.ID}
+	}
+	return []member{{"boundedContext", context}, {"aggregate", aggregate}}
+}
+
+func (w *slimmer) actorCommands(id string) []reference {
+	list := []reference{}
+	for _, a := range w.m.Actors {
+		if a.ID == id {
+			for _, c := range a.Commands {
+				list = append(list, reference{c})
+			}
+		}
+	}
+	return list
+}
+
+// object writes an object of the file: first what replaces its own fields,
+// then the others, slimmed.
+func (w *slimmer) object(at span, own []member) {
+	replaced := make(map[string]bool, len(own))
+	w.out.WriteByte('{')
+	for _, m := range own {
+		replaced[m.name] = true
+		w.member(m.name, m.value)
+	}
+	w.fields(at, func(key string) bool { return replaced[key] })
+	w.out.WriteByte('}')
+}
+
+func (w *slimmer) fields(at span, skip func(key string) bool) {
+	w.r.pick(at, func(key string, at span) {
+		if skip(key) || heavy(key) || w.picture(at) {
+			return
+		}
+		w.key(key)
+		w.value(at)
+	})
+}
+
+// heavy names the fields that hold drawing and copies.
+func heavy(key string) bool {
+	switch key {
+	case "img", "elementView", "hexagonalView", "relationView", "sourceElement", "targetElement":
+		return true
+	}
+	return false
+}
+
+func (w *slimmer) picture(at span) bool {
+	return w.r.is(at, '"') && isDataURL(w.r.raw(at)[1:])
+}
+
+// isDataURL tells whether a text is a data: URL (RFC 2397) with a media type.
+func isDataURL(text []byte) bool {
+	rest, ok := bytes.CutPrefix(text, []byte("data:"))
+	if !ok {
+		return false
+	}
+	media, _, ok := bytes.Cut(rest, []byte(","))
+	return ok && bytes.IndexByte(media, '/') > 0 && bytes.IndexByte(media, ' ') < 0
+}
+
+func (w *slimmer) value(at span) {
+	switch {
+	case w.r.is(at, '{'):
+		w.out.WriteByte('{')
+		w.fields(at, func(string) bool { return false })
+		w.out.WriteByte('}')
+	case w.r.is(at, '['):
+		w.out.WriteByte('[')
+		s := w.r.inside(at)
+		_ = s.array(func(int) *fault {
+			item, f := s.value()
+			if f == nil && !w.picture(item) {
+				w.next()
+				w.value(item)
+			}
+			return f
+		})
+		w.out.WriteByte(']')
+	default:
+		w.out.Write(w.r.raw(at))
+	}
+}
