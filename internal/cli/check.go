@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshstorm/meshstorm/check"
+	"github.com/meshstorm/meshstorm/check/analyze"
+	"github.com/meshstorm/meshstorm/workspace"
+)
+
+type checkFlags struct {
+	output string
+	failOn string
+}
+
+func newCheck(a *app) *cobra.Command {
+	f := &checkFlags{}
+	cmd := &cobra.Command{
+		Use:   "check [DIR|FILE]...",
+		Short: "Say what is wrong with a model and its manifests, and how to mend it",
+		Long: `Check looks at a workspace, or at any YAML files and folders, in every namespace
+and without a cluster: Kubernetes' own decoding, the schemas and CEL rules of Istio
+and the Gateway API, Istio's validation and analyzers, and what the model says.`,
+		Example: `  meshstorm check                      # the workspace around the current folder
+  meshstorm check manifests/ extra.yaml   # any YAML
+  meshstorm check -o sarif > check.sarif  # for code review tools
+  meshstorm check --fail-on warning       # for CI`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), f, args) },
+	}
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or sarif")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the exit code 1: error, warning or info")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
+	if err := errors.Join(output(f.output, "text", "json", "sarif"), checkSeverity(f.failOn)); err != nil {
+		return err
+	}
+	in, err := a.checkInput(ctx, args)
+	if err != nil {
+		return err
+	}
+	rules := slices.Concat(check.Rules(), analyze.Rules(analyze.Options{}))
+	report := check.Run(ctx, in, rules)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	switch f.output {
+	case "json":
+		err = check.WriteJSON(a.Out, report)
+	case "sarif":
+		err = check.WriteSARIF(a.Out, report)
+	default:
+		err = check.WriteText(a.Out, report, check.TextOptions{Color: a.color()})
+	}
+	if err != nil {
+		return outside(err)
+	}
+	s := report.Summary
+	if s.Error > 0 || f.failOn != "error" && s.Warning > 0 || f.failOn == "info" && s.Info > 0 {
+		return no()
+	}
+	return nil
+}
+
+func checkSeverity(s string) error {
+	if !slices.Contains([]string{"error", "warning", "info"}, s) {
+		return usage("--fail-on %q: expected error, warning or info", s)
+	}
+	return nil
+}
+
+// checkInput gathers what to look at: a workspace when the one argument (or
+// the current folder) is one, else every YAML file that the arguments name.
+func (a *app) checkInput(ctx context.Context, args []string) (*check.Input, error) {
+	if len(args) == 0 || len(args) == 1 && workspace.Is(args[0]) {
+		root, err := a.root(args)
+		if err != nil {
+			return nil, err
+		}
+		w, err := a.open(ctx, root, nil)
+		if err != nil {
+			return nil, err
+		}
+		in, err := w.CheckInput()
+		return in, classify(err)
+	}
+	if a.dir != "" {
+		if err := os.Chdir(a.dir); err != nil {
+			return nil, usage("-C %s: %v", a.dir, err)
+		}
+	}
+	in, err := workspace.FilesInput(args)
+	return in, classify(err)
+}

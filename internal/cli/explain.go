@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshstorm/meshstorm/workspace"
+)
+
+func newExplain(a *app) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "explain KIND/NAME[.FIELD.PATH]",
+		Short: "Say why a field of a manifest is there, and what it means",
+		Long: `Explain names the model element and the rule or setting that a generated field
+comes from, and whether somebody edited it. For fields that meshstorm does not
+write, and for KIND[.FIELD.PATH] without a name, it says what the API makes of them.`,
+		Example: `  meshstorm explain deploy/order                      # the whole object, rule by rule
+  meshstorm explain deploy/order.spec.replicas
+  meshstorm explain 'vs/vsvc-order.spec.http[0].match'
+  meshstorm explain vs.spec.http.retries              # what a field means`,
+		Args: oneArg("KIND/NAME[.FIELD.PATH]"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], format) },
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json")
+	return cmd
+}
+
+type explanation struct {
+	APIVersion string `json:"apiVersion"`
+	*workspace.Explanation
+}
+
+func (a *app) explain(ctx context.Context, query, format string) error {
+	if err := output(format, "text", "json"); err != nil {
+		return err
+	}
+	e, err := a.explanation(ctx, query)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		enc := json.NewEncoder(a.Out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(explanation{"meshstorm.io/v1", e})
+	}
+	a.writeExplanation(e)
+	return nil
+}
+
+// explanation needs a workspace only where the question names an object.
+func (a *app) explanation(ctx context.Context, query string) (*workspace.Explanation, error) {
+	w := &workspace.Workspace{}
+	if strings.Contains(query, "/") {
+		root, err := a.root(nil)
+		if err != nil {
+			return nil, err
+		}
+		if w, err = a.open(ctx, root, nil); err != nil {
+			return nil, err
+		}
+	}
+	e, err := w.Explain(query)
+	if err != nil {
+		return nil, classify(errors.Join(err))
+	}
+	return e, nil
+}
+
+func (a *app) writeExplanation(e *workspace.Explanation) {
+	row := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(a.Out, "%-9s %s\n", key, strings.ReplaceAll(value, "\n", "\n          "))
+		}
+	}
+	row("object", strings.TrimSuffix(e.Object.Kind+"/"+e.Object.Name, "/"))
+	row("field", e.Field)
+	if e.File != "" {
+		row("place", fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column))
+	}
+	row("value", e.Value)
+	switch {
+	case e.Edited && e.Generated == "":
+		row("edited", "yes; the last generation did not write it")
+	case e.Edited:
+		row("edited", "yes; generated was "+e.Generated)
+	}
+	row("from", e.Source)
+	row("why", e.Why)
+	if e.Setting != "" {
+		row("setting", fmt.Sprintf("%s (%s)", e.Setting, e.Origin))
+	}
+	if e.Why == "" && e.Value != "" {
+		row("why", "not written by meshstorm; it is kept as it is")
+	}
+	row("type", e.Type)
+	row("help", e.Help)
+	for _, f := range e.Fields {
+		fmt.Fprintln(a.Out)
+		fmt.Fprintf(a.Out, "%s: %s\n", f.Field, f.Value)
+		row("  why", f.Why)
+		if f.Setting != "" {
+			row("  setting", fmt.Sprintf("%s (%s)", f.Setting, f.Origin))
+		}
+	}
+}
