@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/meshstorm/meshstorm/manifest"
 )
 
@@ -118,6 +120,12 @@ func (in *Input) namespaceOf(r *Resource) string {
 func (r *Resource) APIVersion() string {
 	s, _ := r.Object["apiVersion"].(string)
 	return s
+}
+
+// GVK is the object's group, version and kind; the zero value where apiVersion
+// cannot be understood.
+func (r *Resource) GVK() schema.GroupVersionKind {
+	return schema.FromAPIVersionAndKind(r.APIVersion(), r.Kind())
 }
 
 // Group is the API group; "" for core kinds.
