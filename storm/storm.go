@@ -260,7 +260,7 @@ func (m *Model) Resolve(id string) (Located, bool) {
 // Index makes Lookup and Resolve work; readers call it when the model is
 // complete.
 func (m *Model) Index() {
-	m.index = map[string]Located{}
+	m.index = make(map[string]Located, m.size())
 	put := func(e *Element, c *Context, a *Aggregate, p *Package) {
 		if e.ID != "" {
 			m.index[e.ID] = Located{Element: e, Context: c, Aggregate: a, Package: p}
@@ -314,4 +314,16 @@ func (m *Model) Index() {
 			put(x, nil, nil, p)
 		}
 	}
+}
+
+// size is about how many elements the model has.
+func (m *Model) size() int {
+	n := len(m.Contexts) + len(m.Externals) + len(m.Actors) + len(m.Notes)
+	for _, c := range m.Contexts {
+		n += len(c.Aggregates) + len(c.Commands) + len(c.Events) + len(c.Policies) + len(c.Views)
+		for _, a := range c.Aggregates {
+			n += len(a.Commands) + len(a.Events)
+		}
+	}
+	return n
 }

@@ -76,8 +76,8 @@ func (r *reader) aggregate(e *entry) *storm.Aggregate {
 	a := &storm.Aggregate{Element: e.Element}
 	descriptors := e.fields[fieldDescriptors]
 	var entities span
-	r.pick(e.fields[fieldRoot], func(key string, at span) {
-		switch key {
+	r.pick(e.fields[fieldRoot], func(key []byte, at span) {
+		switch string(key) {
 		case "fieldDescriptors":
 			descriptors = at
 		case "entities":
@@ -86,12 +86,12 @@ func (r *reader) aggregate(e *entry) *storm.Aggregate {
 	})
 	a.Fields = r.attributes(e, descriptors, "aggregateRoot.fieldDescriptors")
 	classes := entities
-	r.pick(entities, func(key string, at span) {
-		if key == "elements" {
+	r.pick(entities, func(key []byte, at span) {
+		if string(key) == "elements" {
 			classes = at
 		}
 	})
-	r.items(&e.Element, classes, "aggregateRoot.entities", func(_ string, at span) {
+	r.items(&e.Element, classes, "aggregateRoot.entities", func(_ []byte, at span) {
 		if name := r.class(at); name != "" {
 			a.Entities = append(a.Entities, name)
 		}
@@ -103,8 +103,8 @@ func (r *reader) aggregate(e *entry) *storm.Aggregate {
 // them and for the class that is the aggregate itself.
 func (r *reader) class(at span) string {
 	name, isClass := "", true
-	r.pick(at, func(key string, at span) {
-		switch key {
+	r.pick(at, func(key []byte, at span) {
+		switch string(key) {
 		case "name":
 			name = r.text(nil, at, "name of a class")
 		case "_type":
@@ -124,14 +124,14 @@ func (r *reader) class(at span) string {
 // out.
 func (r *reader) attributes(e *entry, p span, what string) []storm.Field {
 	var fields []storm.Field
-	r.items(&e.Element, p, what, func(_ string, at span) {
+	r.items(&e.Element, p, what, func(_ []byte, at span) {
 		var f storm.Field
-		r.pick(at, func(key string, at span) {
-			switch key {
+		r.pick(at, func(key []byte, at span) {
+			switch string(key) {
 			case "name":
-				f.Name = r.text(&e.Element, at, "attribute's name")
+				f.Name = r.word(&e.Element, at, "attribute's name")
 			case "className":
-				f.Class = r.text(&e.Element, at, "attribute's className")
+				f.Class = r.word(&e.Element, at, "attribute's className")
 			case "isKey":
 				f.Key, _ = r.flag(&e.Element, at, "attribute's isKey")
 			case "isVO":
@@ -155,8 +155,8 @@ func (r *reader) view(e *entry) *storm.View {
 		QueryParameters: r.attributes(e, e.fields[fieldParameters], "queryParameters"),
 		Projection:      r.text(&e.Element, e.fields[fieldProjection], "dataProjection"),
 	}
-	r.pick(e.fields[fieldQuery], func(key string, at span) {
-		switch key {
+	r.pick(e.fields[fieldQuery], func(key []byte, at span) {
+		switch string(key) {
 		case "apiPath":
 			v.Path = r.text(&e.Element, at, "queryOption.apiPath")
 		case "multipleResult":
@@ -190,11 +190,11 @@ func (r *reader) actors(commands *layer) {
 		if len(a.Commands) > 0 {
 			continue
 		}
-		r.pick(e.fields[fieldInner], func(key string, at span) {
-			if key != "command" {
+		r.pick(e.fields[fieldInner], func(key []byte, at span) {
+			if string(key) != "command" {
 				return
 			}
-			r.items(&e.Element, at, "innerAggregate.command", func(_ string, at span) {
+			r.items(&e.Element, at, "innerAggregate.command", func(_ []byte, at span) {
 				if c := r.ids[r.ref(&e.Element, at, "innerAggregate.command entry").id]; c != nil && c.Kind == storm.KindCommand && c.pack == nil {
 					a.Commands = append(a.Commands, c.ID)
 				}

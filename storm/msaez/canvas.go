@@ -32,10 +32,10 @@ type CanvasRelation struct {
 // without deleted (null) ones.
 func (d *Document) Canvas() []CanvasObject {
 	var objects []CanvasObject
-	d.canvas("elements", func(r *reader, e *entry, key string, fields map[string]span) {
+	d.canvas("elements", func(r *reader, e *entry, object span) {
 		o := CanvasObject{ID: e.ID, Type: e.typeName, Name: e.Name, Raw: r.raw(e.at),
 			X: e.Box.X, Y: e.Box.Y, Width: e.Box.Width, Height: e.Box.Height}
-		if object := fields["object"]; r.has(object) {
+		if r.has(object) {
 			o.Object = r.raw(object)
 			if o.Name == "" {
 				o.Name = r.objectName(object)
@@ -50,7 +50,7 @@ func (d *Document) Canvas() []CanvasObject {
 // the file, without deleted (null) ones.
 func (d *Document) CanvasRelations() []CanvasRelation {
 	var relations []CanvasRelation
-	d.canvas("relations", func(r *reader, e *entry, key string, fields map[string]span) {
+	d.canvas("relations", func(r *reader, e *entry, _ span) {
 		c := CanvasRelation{ID: e.ID, Type: e.typeName,
 			From: r.text(nil, e.fields[fieldFrom], "from"), To: r.text(nil, e.fields[fieldTo], "to")}
 		if c.From == "" {
@@ -65,38 +65,42 @@ func (d *Document) CanvasRelations() []CanvasRelation {
 }
 
 // canvas walks one of the collections of k8sValue.
-func (d *Document) canvas(list string, each func(r *reader, e *entry, key string, fields map[string]span)) {
+func (d *Document) canvas(list string, each func(r *reader, e *entry, object span)) {
 	r := &reader{data: d.data, model: &storm.Model{}}
-	r.pick(d.top.canvas, func(name string, at span) {
-		if name != list {
+	r.pick(d.top.canvas, func(name []byte, at span) {
+		if string(name) != list {
 			return
 		}
 		index := 0
-		r.items(nil, at, list, func(key string, at span) {
+		r.items(nil, at, list, func(key []byte, at span) {
 			if !r.is(at, '{') {
 				return
 			}
-			e, f := r.entry(r.inside(at), key, int(at.start))
+			e, f := r.entry(r.inside(at), string(key), int(at.start))
 			if f != nil {
 				return
 			}
 			r.common(e, index)
 			index++
-			fields := map[string]span{}
-			r.pick(at, func(key string, at span) { fields[key] = at })
-			each(r, e, key, fields)
+			var object span
+			r.pick(at, func(key []byte, at span) {
+				if string(key) == "object" {
+					object = at
+				}
+			})
+			each(r, e, object)
 		})
 	})
 }
 
 func (r *reader) objectName(object span) string {
 	name := ""
-	r.pick(object, func(key string, at span) {
-		if key != "metadata" {
+	r.pick(object, func(key []byte, at span) {
+		if string(key) != "metadata" {
 			return
 		}
-		r.pick(at, func(key string, at span) {
-			if key == "name" {
+		r.pick(at, func(key []byte, at span) {
+			if string(key) == "name" {
 				name = r.text(nil, at, "metadata.name")
 			}
 		})

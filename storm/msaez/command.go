@@ -17,8 +17,8 @@ var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS
 func (r *reader) command(e *entry) *storm.Command {
 	c := &storm.Command{Element: e.Element, Fields: r.attributes(e, e.fields[fieldDescriptors], "fieldDescriptors")}
 	custom := ""
-	r.pick(e.fields[fieldController], func(key string, at span) {
-		switch key {
+	r.pick(e.fields[fieldController], func(key []byte, at span) {
+		switch string(key) {
 		case "apiPath":
 			c.Path = r.text(&e.Element, at, "controllerInfo.apiPath")
 		case "method":
@@ -26,8 +26,8 @@ func (r *reader) command(e *entry) *storm.Command {
 		}
 	})
 	plain := ""
-	r.pick(e.fields[fieldREST], func(key string, at span) {
-		if key == "method" {
+	r.pick(e.fields[fieldREST], func(key []byte, at span) {
+		if string(key) == "method" {
 			plain = r.text(&e.Element, at, "restRepositoryInfo.method")
 		}
 	})
@@ -47,7 +47,7 @@ func (r *reader) command(e *entry) *storm.Command {
 		r.warn(&e.Element, "its %s %q is no HTTP method; POST is used", where, short(said))
 		c.Method = "POST"
 	}
-	r.items(&e.Element, e.fields[fieldOutputs], "outputEvents", func(_ string, at span) {
+	r.items(&e.Element, e.fields[fieldOutputs], "outputEvents", func(_ []byte, at span) {
 		out := r.ref(&e.Element, at, "outputEvents entry")
 		if out.name == "" {
 			out.name = out.id

@@ -140,6 +140,8 @@ type entry struct {
 	in   *storm.Context   // the context it is, or lies in; nil where context has no meaning
 	root *storm.Aggregate // the aggregate it is
 	pack *storm.Package   // the package it is, or lies in
+
+	visit int // the number of the last walk that came by, see reader.loop
 }
 
 // ref is a stored reference to another sticker.

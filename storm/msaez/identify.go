@@ -27,7 +27,7 @@ func (r *reader) identify() *fault {
 		r.alias(e.key, e)
 	}
 	for _, e := range r.elements {
-		r.readMirror(e)
+		r.references(e)
 	}
 	relations := make(map[string]*entry, len(r.relations))
 	for i, e := range r.relations {
@@ -40,7 +40,7 @@ func (r *reader) identify() *fault {
 }
 
 func (r *reader) alias(id string, e *entry) {
-	if id == "" {
+	if id == "" || id == e.ID {
 		return
 	}
 	if _, taken := r.ids[id]; !taken {
@@ -52,10 +52,10 @@ func (r *reader) alias(id string, e *entry) {
 func (r *reader) common(e *entry, index int) {
 	f := e.fields
 	e.ID = e.key
-	typeName := r.text(nil, f[fieldType], "_type")
+	typeName := r.word(nil, f[fieldType], "_type")
 	if typeName == "" {
-		r.pick(f[fieldView], func(key string, at span) {
-			if key == "_type" {
+		r.pick(f[fieldView], func(key []byte, at span) {
+			if string(key) == "_type" {
 				typeName = r.text(nil, at, "elementView._type")
 			}
 		})
@@ -63,10 +63,12 @@ func (r *reader) common(e *entry, index int) {
 	e.Kind = kindOf(typeName)
 	e.typeName = typeName
 	e.Name = r.text(&e.Element, f[fieldName], "name")
-	e.ID = r.text(&e.Element, f[fieldID], "id")
-	e.viewID = r.viewID(f[fieldView])
+	if own := f[fieldID]; !r.is(own, '"') || string(r.data[own.start+1:own.end-1]) != e.key {
+		e.ID = r.text(&e.Element, own, "id")
+	}
+	e.viewID = r.viewID(f[fieldView], e.ID)
 	if e.viewID == "" {
-		e.viewID = r.viewID(f[fieldRelationView])
+		e.viewID = r.viewID(f[fieldRelationView], e.ID)
 	}
 	switch {
 	case e.ID != "":
@@ -80,8 +82,6 @@ func (r *reader) common(e *entry, index int) {
 	e.DisplayName = r.text(&e.Element, f[fieldDisplayName], "displayName")
 	e.Description = r.text(&e.Element, f[fieldDescription], "description")
 	e.Box, e.drawn = r.box(&e.Element, f[fieldView])
-	e.context = r.ref(&e.Element, f[fieldContext], "boundedContext")
-	e.owner = r.ref(&e.Element, f[fieldAggregate], "aggregate")
 }
 
 // claim makes sure that ids are unique. Copies that differ at least in the id
@@ -111,8 +111,8 @@ func (r *reader) claim(e *entry, ids map[string]*entry, what, list string) *faul
 func (r *reader) box(e *storm.Element, view span) (storm.Box, bool) {
 	var b storm.Box
 	var x, y bool
-	r.pick(view, func(key string, at span) {
-		switch key {
+	r.pick(view, func(key []byte, at span) {
+		switch string(key) {
 		case "x":
 			b.X, x = r.number(e, at, "elementView.x")
 		case "y":
@@ -133,9 +133,11 @@ func (r *reader) box(e *storm.Element, view span) (storm.Box, bool) {
 	return b, true
 }
 
-// readMirror reads which element this one stands for: its id, or an object
-// with it.
-func (r *reader) readMirror(e *entry) {
+// references reads what the sticker says it lies in, and which element it
+// stands for: ids, or objects with them.
+func (r *reader) references(e *entry) {
+	e.context = r.ref(&e.Element, e.fields[fieldContext], "boundedContext")
+	e.owner = r.ref(&e.Element, e.fields[fieldAggregate], "aggregate")
 	e.Mirror = r.ref(&e.Element, e.fields[fieldMirror], "mirrorElement").id
 	if original, ok := r.ids[e.Mirror]; ok {
 		e.Mirror = original.ID

@@ -39,18 +39,18 @@ func (r *reader) parent(e *entry) *entry {
 
 // loop follows next from every sticker and reports the first circle.
 func (r *reader) loop(next func(*entry) *entry, how, hint string) *fault {
-	seen := make(map[*entry]int, len(r.elements)) // the number of the walk that came by
 	for walk, start := range r.elements {
 		for e := start; e != nil; e = next(e) {
-			if before, ok := seen[e]; ok {
-				if before != walk {
-					break
-				}
+			if e.visit == r.walks+walk+1 {
 				return r.circle(e, next, how, hint)
 			}
-			seen[e] = walk
+			if e.visit > r.walks {
+				break
+			}
+			e.visit = r.walks + walk + 1
 		}
 	}
+	r.walks += len(r.elements)
 	return nil
 }
 

@@ -47,14 +47,10 @@ type kept struct {
 // Every error is an *Error.
 func Read(r io.Reader, name string) (*Document, error) {
 	var buffer bytes.Buffer
-	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
-		info, err := f.Stat()
-		if err == nil && info.Mode().IsRegular() {
-			if info.Size() > MaxBytes {
-				return nil, tooLarge(name)
-			}
-			buffer.Grow(int(info.Size()) + bytes.MinRead)
-		}
+	if size := sizeOf(r); size > MaxBytes {
+		return nil, tooLarge(name)
+	} else if size > 0 {
+		buffer.Grow(int(size) + bytes.MinRead)
 	}
 	if _, err := buffer.ReadFrom(io.LimitReader(r, MaxBytes+1)); err != nil {
 		return nil, &Error{Name: name, Msg: "the file cannot be read", Hint: "check its name and permissions", Err: err}
@@ -63,6 +59,19 @@ func Read(r io.Reader, name string) (*Document, error) {
 		return nil, tooLarge(name)
 	}
 	return Parse(buffer.Bytes(), name)
+}
+
+// sizeOf is how many bytes a reader holds, where it knows; else 0.
+func sizeOf(r io.Reader) int64 {
+	switch known := r.(type) {
+	case interface{ Len() int }:
+		return int64(known.Len())
+	case interface{ Stat() (fs.FileInfo, error) }:
+		if info, err := known.Stat(); err == nil && info.Mode().IsRegular() {
+			return info.Size()
+		}
+	}
+	return 0
 }
 
 func tooLarge(name string) *Error {

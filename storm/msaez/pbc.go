@@ -27,7 +27,7 @@ func (r *reader) readPackages() {
 		p := &storm.Package{Element: e.Element}
 		e.pack = p
 		for _, list := range packaged {
-			r.items(&e.Element, e.fields[list.field], list.name, func(_ string, at span) {
+			r.items(&e.Element, e.fields[list.field], list.name, func(_ []byte, at span) {
 				x := r.packagedElement(at, list.kind)
 				if x != nil && !r.nested[x.ID] {
 					r.nested[x.ID] = true
@@ -56,7 +56,7 @@ func (r *reader) packagedElement(at span, kind storm.Kind) *storm.Element {
 	x := &nested.Element
 	x.ID = r.text(nil, nested.fields[fieldID], "id")
 	if x.ID == "" {
-		x.ID = r.viewID(nested.fields[fieldView])
+		x.ID = r.viewID(nested.fields[fieldView], "")
 	}
 	if x.ID == "" {
 		return nil

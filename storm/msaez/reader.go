@@ -49,6 +49,8 @@ type reader struct {
 	ids         map[string]*entry // stickers by id, elementView.id and key
 	nested      map[string]bool   // ids inside packages
 	places      places
+	words       map[string]string // texts that occur often
+	walks       int               // how many walks are over, see reader.loop
 }
 
 func (r *reader) read() *fault {
@@ -159,11 +161,11 @@ func (r *reader) object(s *scanner) *fault {
 // collection reads a map or a list of entries. Null entries are what the tool
 // leaves of deleted stickers.
 func (r *reader) collection(s *scanner, name string, list *[]*entry) *fault {
-	one := func(key string, at int, path string) *fault {
+	one := func(key string, at int, path func() string) *fault {
 		if s.peek() == '{' {
 			e, f := r.entry(s, key, at)
 			if f != nil && f.path == "" {
-				f.path = path
+				f.path = path()
 			}
 			*list = append(*list, e)
 			return f
@@ -173,7 +175,7 @@ func (r *reader) collection(s *scanner, name string, list *[]*entry) *fault {
 		case f != nil:
 			return f
 		case r.has(value):
-			r.warn(nil, "%s is %s where an object was expected; it is left out", path, kindName(r.raw(value)))
+			r.warn(nil, "%s is %s where an object was expected; it is left out", path(), kindName(r.raw(value)))
 		case key != "":
 			r.deleted[key] = true
 		}
@@ -193,12 +195,12 @@ func (r *reader) collection(s *scanner, name string, list *[]*entry) *fault {
 			if s.peek() == 0 {
 				return s.expected("a sticker")
 			}
-			return one(k, at, path())
+			return one(k, at, path)
 		})
 	case '[':
 		return s.array(func(i int) *fault {
 			s.space()
-			return one("", s.pos, fmt.Sprintf("%s[%d]", name, i))
+			return one("", s.pos, func() string { return fmt.Sprintf("%s[%d]", name, i) })
 		})
 	}
 	value, f := s.value()
@@ -230,7 +232,7 @@ func (r *reader) understand() *fault {
 func (r *reader) readTop() {
 	m := r.model
 	m.Name = r.text(nil, r.top.project, "projectName")
-	r.items(nil, r.top.toppings, "toppingPlatforms", func(_ string, at span) {
+	r.items(nil, r.top.toppings, "toppingPlatforms", func(_ []byte, at span) {
 		// A topping is a short name or the address of its repository.
 		name := strings.TrimSuffix(strings.TrimRight(r.text(nil, at, "toppingPlatforms entry"), "/"), ".git")
 		name = strings.TrimPrefix(name[strings.LastIndexByte(name, '/')+1:], "topping-")
@@ -238,8 +240,8 @@ func (r *reader) readTop() {
 			m.Toppings = append(m.Toppings, name)
 		}
 	})
-	r.pick(r.top.scm, func(key string, at span) {
-		switch key {
+	r.pick(r.top.scm, func(key []byte, at span) {
+		switch string(key) {
 		case "org":
 			m.SCM.Org = r.text(nil, at, "scm.org")
 		case "repo":
@@ -248,13 +250,13 @@ func (r *reader) readTop() {
 			m.SCM.Tag = r.text(nil, at, "scm.tag")
 		}
 	})
-	r.pick(r.top.information, func(key string, at span) {
+	r.pick(r.top.information, func(key []byte, at span) {
 		switch {
-		case key == "gitOrgName" && m.SCM.Org == "":
+		case string(key) == "gitOrgName" && m.SCM.Org == "":
 			m.SCM.Org = r.text(nil, at, "information.gitOrgName")
-		case key == "gitRepoName" && m.SCM.Repo == "":
+		case string(key) == "gitRepoName" && m.SCM.Repo == "":
 			m.SCM.Repo = r.text(nil, at, "information.gitRepoName")
-		case key == "projectName" && m.Name == "":
+		case string(key) == "projectName" && m.Name == "":
 			m.Name = r.text(nil, at, "information.projectName")
 		}
 	})

@@ -36,10 +36,10 @@ func (r *reader) connect() {
 // end finds the sticker at one end of a relation; "" and a warning where there
 // is none.
 func (r *reader) end(e *entry, name string, p span, embedded field) string {
-	id := r.text(&e.Element, p, name)
+	id := r.id(&e.Element, p, name)
 	if id == "" {
-		r.pick(e.fields[fieldRelationView], func(key string, at span) {
-			if key == name && r.is(at, '"') {
+		r.pick(e.fields[fieldRelationView], func(key []byte, at span) {
+			if string(key) == name && r.is(at, '"') {
 				id = unquote(r.raw(at))
 			}
 		})
@@ -72,12 +72,12 @@ func (r *reader) end(e *entry, name string, p span, embedded field) string {
 // for relations are drawn between drawings.
 func (r *reader) embedded(p span) string {
 	own, view := "", ""
-	r.pick(p, func(key string, at span) {
+	r.pick(p, func(key []byte, at span) {
 		switch {
-		case key == "id" && r.is(at, '"'):
+		case string(key) == "id" && r.is(at, '"'):
 			own = unquote(r.raw(at))
-		case key == "elementView":
-			view = r.viewID(at)
+		case string(key) == "elementView":
+			view = r.viewID(at, "")
 		}
 	})
 	if r.ids[view] != nil || r.nested[view] || own == "" {

@@ -3,6 +3,8 @@ package msaez
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/meshstorm/meshstorm/storm"
 )
@@ -69,7 +71,13 @@ func (w *slimmer) next() {
 
 func (w *slimmer) key(name string) {
 	w.next()
-	w.json(name)
+	if strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == '"' || c == '\\' || c == utf8.RuneError }) {
+		w.json(name)
+	} else {
+		w.out.WriteByte('"')
+		w.out.WriteString(name)
+		w.out.WriteByte('"')
+	}
 	w.out.WriteByte(':')
 }
 
@@ -174,23 +182,23 @@ func (w *slimmer) object(at span, own []member) {
 		replaced[m.name] = true
 		w.member(m.name, m.value)
 	}
-	w.fields(at, func(key string) bool { return replaced[key] })
+	w.fields(at, func(key []byte) bool { return replaced[string(key)] })
 	w.out.WriteByte('}')
 }
 
-func (w *slimmer) fields(at span, skip func(key string) bool) {
-	w.r.pick(at, func(key string, at span) {
+func (w *slimmer) fields(at span, skip func(key []byte) bool) {
+	w.r.pick(at, func(key []byte, at span) {
 		if skip(key) || heavy(key) || w.picture(at) {
 			return
 		}
-		w.key(key)
+		w.key(string(key))
 		w.value(at)
 	})
 }
 
 // heavy names the fields that hold drawing and copies.
-func heavy(key string) bool {
-	switch key {
+func heavy(key []byte) bool {
+	switch string(key) {
 	case "img", "elementView", "hexagonalView", "relationView", "sourceElement", "targetElement":
 		return true
 	}
@@ -215,7 +223,7 @@ func (w *slimmer) value(at span) {
 	switch {
 	case w.r.is(at, '{'):
 		w.out.WriteByte('{')
-		w.fields(at, func(string) bool { return false })
+		w.fields(at, func([]byte) bool { return false })
 		w.out.WriteByte('}')
 	case w.r.is(at, '['):
 		w.out.WriteByte('[')

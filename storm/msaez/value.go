@@ -74,6 +74,35 @@ func (r *reader) text(e *storm.Element, p span, what string) string {
 	return string(raw)
 }
 
+// id reads an id and shares the memory of the sticker's own where it can: ids
+// make up much of a model.
+func (r *reader) id(e *storm.Element, p span, what string) string {
+	if r.is(p, '"') {
+		if known := r.ids[string(r.data[p.start+1:p.end-1])]; known != nil && known.ID == string(r.data[p.start+1:p.end-1]) {
+			return known.ID
+		}
+	}
+	return r.text(e, p, what)
+}
+
+// word reads a text that occurs often, such as a class name, and shares its
+// memory.
+func (r *reader) word(e *storm.Element, p span, what string) string {
+	if !r.is(p, '"') {
+		return r.text(e, p, what)
+	}
+	raw := r.raw(p)
+	if w, ok := r.words[string(raw)]; ok {
+		return w
+	}
+	w := unquote(raw)
+	if r.words == nil {
+		r.words = map[string]string{}
+	}
+	r.words[string(raw)] = w
+	return w
+}
+
 // number reads a finite number; ok is false for null, for what is missing and
 // for what is none.
 func (r *reader) number(e *storm.Element, p span, what string) (n float64, ok bool) {
@@ -125,8 +154,8 @@ func (r *reader) flag(e *storm.Element, p span, what string) (on, known bool) {
 }
 
 // pick hands the fields of an object to the callback; nothing where the value
-// is no object.
-func (r *reader) pick(p span, each func(key string, at span)) {
+// is no object. A key is only valid during its call.
+func (r *reader) pick(p span, each func(key []byte, at span)) {
 	if !r.is(p, '{') {
 		return
 	}
@@ -134,7 +163,7 @@ func (r *reader) pick(p span, each func(key string, at span)) {
 	_ = s.object(func(key []byte, _ int) *fault {
 		at, f := s.value()
 		if f == nil {
-			each(string(key), at)
+			each(key, at)
 		}
 		return f
 	})
@@ -142,8 +171,8 @@ func (r *reader) pick(p span, each func(key string, at span)) {
 
 // items hands the values of a list, or of a map in its stead, to the callback,
 // without the null ones.
-func (r *reader) items(e *storm.Element, p span, what string, each func(key string, at span)) {
-	skipNull := func(key string, at span) {
+func (r *reader) items(e *storm.Element, p span, what string, each func(key []byte, at span)) {
+	skipNull := func(key []byte, at span) {
 		if r.has(at) {
 			each(key, at)
 		}
@@ -157,7 +186,7 @@ func (r *reader) items(e *storm.Element, p span, what string, each func(key stri
 		_ = s.array(func(int) *fault {
 			at, f := s.value()
 			if f == nil {
-				skipNull("", at)
+				skipNull(nil, at)
 			}
 			return f
 		})
@@ -174,14 +203,14 @@ func (r *reader) ref(e *storm.Element, p span, what string) ref {
 	case r.is(p, '{'):
 		var found ref
 		var view string
-		r.pick(p, func(key string, at span) {
-			switch key {
+		r.pick(p, func(key []byte, at span) {
+			switch string(key) {
 			case "id":
-				found.id = r.text(e, at, what+".id")
+				found.id = r.id(e, at, what)
 			case "name":
-				found.name = r.text(e, at, what+".name")
+				found.name = r.word(e, at, what)
 			case "elementView":
-				view = r.viewID(at)
+				view = r.viewID(at, "")
 			}
 		})
 		if found.id == "" {
@@ -189,15 +218,18 @@ func (r *reader) ref(e *storm.Element, p span, what string) ref {
 		}
 		return found
 	}
-	return ref{id: r.text(e, p, what)}
+	return ref{id: r.id(e, p, what)}
 }
 
 // viewID reads the id in an elementView or relationView, or in a whole copy of
-// an element.
-func (r *reader) viewID(p span) string {
+// an element. Most often it is the element's own.
+func (r *reader) viewID(p span, own string) string {
 	id := ""
-	r.pick(p, func(key string, at span) {
-		if key == "id" && r.is(at, '"') {
+	r.pick(p, func(key []byte, at span) {
+		if string(key) != "id" || !r.is(at, '"') {
+			return
+		}
+		if id = own; string(r.data[at.start+1:at.end-1]) != own {
 			id = unquote(r.raw(at))
 		}
 	})

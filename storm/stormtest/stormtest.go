@@ -128,7 +128,7 @@ func (m *mall) sticker(i, what int) string {
 	owner := fmt.Sprintf(`"aggregate":{"id":%q},"mirrorElement":null,`, id(i, aggregateID))
 	command := func(name, method string, dy int) string {
 		return place("Command", name, -110, dy, 100, 100, owner+fmt.Sprintf(`"isRestRepository":true,"controllerInfo":{"apiPath":"","method":"PUT","fullApiPath":""},"restRepositoryInfo":{"method":%q},`+
-			`"relationEventInfo":[],"relationCommandInfo":[],"trigger":"@PostPersist",`, method)+attributes)
+			`"relationEventInfo":[],"relationCommandInfo":[],"trigger":"@PostPersist","fieldDescriptors":[]`, method))
 	}
 	event := func(name string, dy int) string {
 		return place("Event", name, 110, dy, 100, 100, owner+`"alertURL":"/static/image/symbol/alert-icon.png","checkAlert":true,"relationPolicyInfo":[],"relationCommandInfo":[],"trigger":"@PostPersist",`+attributes)
