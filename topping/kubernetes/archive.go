@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/topping"
 )
 
@@ -61,3 +63,36 @@ func archive(m *deploy.Model) ([]*corev1.ConfigMap, error) {
 	}
 	return parts, nil
 }
+
+// ReadArchive puts the model together again from the ConfigMaps among the
+// objects, in their order. It fails where a part is missing or altered.
+func ReadArchive(objects []manifest.Object) ([]byte, error) {
+	var packed []byte
+	sum := ""
+	for _, o := range objects {
+		part, ok := o.Value.(*corev1.ConfigMap)
+		if !ok || part.Labels[topping.ModelLabel] == "" {
+			continue
+		}
+		packed = append(packed, part.BinaryData[ArchiveKey]...)
+		sum = part.Annotations[ChecksumKey]
+	}
+	if got := sha256.Sum256(packed); hex.EncodeToString(got[:]) != sum {
+		return nil, fmt.Errorf("the model's parts do not add up to the checksum %.12s…: a part is missing or altered", sum)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("read the model's parts: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxArchive+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the model's parts: %w", err)
+	}
+	if len(data) > maxArchive {
+		return nil, fmt.Errorf("the model unpacks to more than %d MiB", maxArchive>>20)
+	}
+	return data, nil
+}
+
+// maxArchive bounds what a few kilobytes may unpack to.
+const maxArchive = 256 << 20
