@@ -299,4 +299,3 @@ func findKind(text string) (schema.GroupVersionKind, bool) {
 	}
 	return schema.GroupVersionKind{}, false
 }
-
