@@ -25,8 +25,7 @@ func (r *reader) build() {
 		}
 		if e.pack != nil && e.Kind != storm.KindPackage {
 			if !r.nested[e.ID] {
-				x := e.Element
-				e.pack.Elements = append(e.pack.Elements, &x)
+				e.pack.Elements = append(e.pack.Elements, e.copied())
 			}
 			continue
 		}
@@ -39,16 +38,16 @@ func (r *reader) build() {
 		case storm.KindEvent:
 			r.addEvent(e)
 		case storm.KindPolicy:
-			saga, _ := r.flag(&e.Element, e.fields[fieldSaga], "isSaga")
+			saga, _ := r.flag(&e.Element, e.get(fieldSaga), "isSaga")
 			e.in.Policies = append(e.in.Policies, &storm.Policy{Element: e.Element, Saga: saga})
 		case storm.KindView:
 			e.in.Views = append(e.in.Views, r.view(e))
 		case storm.KindExternal:
-			m.Externals = append(m.Externals, &e.Element)
+			m.Externals = append(m.Externals, e.copied())
 		case storm.KindActor:
 			m.Actors = append(m.Actors, &storm.Actor{Element: e.Element})
 		case storm.KindUI, storm.KindIssue, storm.KindText, storm.KindLine:
-			m.Notes = append(m.Notes, &e.Element)
+			m.Notes = append(m.Notes, e.copied())
 		}
 	}
 	r.actors(&commands)
@@ -64,7 +63,7 @@ func (r *reader) addCommand(e *entry) {
 }
 
 func (r *reader) addEvent(e *entry) {
-	x := &storm.Event{Element: e.Element, Fields: r.attributes(e, e.fields[fieldDescriptors], "fieldDescriptors")}
+	x := &storm.Event{Element: e.Element, Fields: r.attributes(e, e.get(fieldDescriptors), "fieldDescriptors")}
 	if a := r.aggregateOf(e); a != nil {
 		a.Events = append(a.Events, x)
 		return
@@ -74,9 +73,9 @@ func (r *reader) addEvent(e *entry) {
 
 func (r *reader) aggregate(e *entry) *storm.Aggregate {
 	a := &storm.Aggregate{Element: e.Element}
-	descriptors := e.fields[fieldDescriptors]
+	descriptors := e.get(fieldDescriptors)
 	var entities span
-	r.pick(e.fields[fieldRoot], func(key []byte, at span) {
+	r.pick(e.get(fieldRoot), func(key []byte, at span) {
 		switch string(key) {
 		case "fieldDescriptors":
 			descriptors = at
@@ -92,7 +91,7 @@ func (r *reader) aggregate(e *entry) *storm.Aggregate {
 		}
 	})
 	r.items(&e.Element, classes, "aggregateRoot.entities", func(_ []byte, at span) {
-		if name := r.class(at); name != "" {
+		if name := r.class(e, at); name != "" {
 			a.Entities = append(a.Entities, name)
 		}
 	})
@@ -101,16 +100,16 @@ func (r *reader) aggregate(e *entry) *storm.Aggregate {
 
 // class is the name of a class inside an aggregate; "" for the frame around
 // them and for the class that is the aggregate itself.
-func (r *reader) class(at span) string {
+func (r *reader) class(e *entry, at span) string {
 	name, isClass := "", true
 	r.pick(at, func(key []byte, at span) {
 		switch string(key) {
 		case "name":
-			name = r.text(nil, at, "name of a class")
+			name = r.word(&e.Element, at, "class's name")
 		case "_type":
-			isClass = isClass && !strings.HasSuffix(r.text(nil, at, "_type of a class"), "ClassGroup")
+			isClass = isClass && !strings.HasSuffix(r.word(&e.Element, at, "class's _type"), "ClassGroup")
 		case "isAggregateRoot":
-			root, _ := r.flag(nil, at, "isAggregateRoot")
+			root, _ := r.flag(&e.Element, at, "class's isAggregateRoot")
 			isClass = isClass && !root
 		}
 	})
@@ -151,11 +150,11 @@ func (r *reader) attributes(e *entry, p span, what string) []storm.Field {
 func (r *reader) view(e *entry) *storm.View {
 	v := &storm.View{
 		Element:         e.Element,
-		Fields:          r.attributes(e, e.fields[fieldDescriptors], "fieldDescriptors"),
-		QueryParameters: r.attributes(e, e.fields[fieldParameters], "queryParameters"),
-		Projection:      r.text(&e.Element, e.fields[fieldProjection], "dataProjection"),
+		Fields:          r.attributes(e, e.get(fieldDescriptors), "fieldDescriptors"),
+		QueryParameters: r.attributes(e, e.get(fieldParameters), "queryParameters"),
+		Projection:      r.text(&e.Element, e.get(fieldProjection), "dataProjection"),
 	}
-	r.pick(e.fields[fieldQuery], func(key []byte, at span) {
+	r.pick(e.get(fieldQuery), func(key []byte, at span) {
 		switch string(key) {
 		case "apiPath":
 			v.Path = r.text(&e.Element, at, "queryOption.apiPath")
@@ -190,7 +189,7 @@ func (r *reader) actors(commands *layer) {
 		if len(a.Commands) > 0 {
 			continue
 		}
-		r.pick(e.fields[fieldInner], func(key []byte, at span) {
+		r.pick(e.get(fieldInner), func(key []byte, at span) {
 			if string(key) != "command" {
 				return
 			}

@@ -52,12 +52,12 @@ func (d *Document) CanvasRelations() []CanvasRelation {
 	var relations []CanvasRelation
 	d.canvas("relations", func(r *reader, e *entry, _ span) {
 		c := CanvasRelation{ID: e.ID, Type: e.typeName,
-			From: r.text(nil, e.fields[fieldFrom], "from"), To: r.text(nil, e.fields[fieldTo], "to")}
+			From: r.text(nil, e.get(fieldFrom), "from"), To: r.text(nil, e.get(fieldTo), "to")}
 		if c.From == "" {
-			c.From = r.embedded(e.fields[fieldSource])
+			c.From = r.embedded(e.get(fieldSource))
 		}
 		if c.To == "" {
-			c.To = r.embedded(e.fields[fieldTarget])
+			c.To = r.embedded(e.get(fieldTarget))
 		}
 		relations = append(relations, c)
 	})

@@ -15,9 +15,9 @@ var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS
 // REST operation, it is one unless it has a path of its own. The default
 // method is POST.
 func (r *reader) command(e *entry) *storm.Command {
-	c := &storm.Command{Element: e.Element, Fields: r.attributes(e, e.fields[fieldDescriptors], "fieldDescriptors")}
+	c := &storm.Command{Element: e.Element, Fields: r.attributes(e, e.get(fieldDescriptors), "fieldDescriptors")}
 	custom := ""
-	r.pick(e.fields[fieldController], func(key []byte, at span) {
+	r.pick(e.get(fieldController), func(key []byte, at span) {
 		switch string(key) {
 		case "apiPath":
 			c.Path = r.text(&e.Element, at, "controllerInfo.apiPath")
@@ -26,13 +26,13 @@ func (r *reader) command(e *entry) *storm.Command {
 		}
 	})
 	plain := ""
-	r.pick(e.fields[fieldREST], func(key []byte, at span) {
+	r.pick(e.get(fieldREST), func(key []byte, at span) {
 		if string(key) == "method" {
 			plain = r.text(&e.Element, at, "restRepositoryInfo.method")
 		}
 	})
 	known := false
-	if c.Repository, known = r.flag(&e.Element, e.fields[fieldRepository], "isRestRepository"); !known {
+	if c.Repository, known = r.flag(&e.Element, e.get(fieldRepository), "isRestRepository"); !known {
 		c.Repository = strings.TrimSpace(c.Path) == ""
 	}
 	said, where := custom, "controllerInfo.method"
@@ -47,7 +47,7 @@ func (r *reader) command(e *entry) *storm.Command {
 		r.warn(&e.Element, "its %s %q is no HTTP method; POST is used", where, short(said))
 		c.Method = "POST"
 	}
-	r.items(&e.Element, e.fields[fieldOutputs], "outputEvents", func(_ []byte, at span) {
+	r.items(&e.Element, e.get(fieldOutputs), "outputEvents", func(_ []byte, at span) {
 		out := r.ref(&e.Element, at, "outputEvents entry")
 		if out.name == "" {
 			out.name = out.id

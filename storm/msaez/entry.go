@@ -135,7 +135,7 @@ type entry struct {
 	drawn    bool   // Box is known
 	context  ref    // the stored boundedContext
 	owner    ref    // the stored aggregate
-	fields   *[fieldCount]span
+	fields   []fieldAt
 
 	in   *storm.Context   // the context it is, or lies in; nil where context has no meaning
 	root *storm.Aggregate // the aggregate it is
@@ -144,23 +144,75 @@ type entry struct {
 	visit int // the number of the last walk that came by, see reader.loop
 }
 
+// copied is the element for the model, which must not keep the reader alive.
+func (e *entry) copied() *storm.Element {
+	x := e.Element
+	return &x
+}
+
 // ref is a stored reference to another sticker.
 type ref struct{ id, name string }
 
 func (f ref) empty() bool { return f.id == "" && f.name == "" }
 
+// fieldAt is where the value of a field lies.
+type fieldAt struct {
+	field field
+	at    span
+}
+
+// get is where the field's value lies; empty for null and for what is missing.
+func (e *entry) get(f field) span {
+	for _, x := range e.fields {
+		if x.field == f {
+			return x.at
+		}
+	}
+	return span{}
+}
+
+// arena hands out entries and their fields from larger pieces: a model has
+// hundreds of thousands of them, all of which die with the reader.
+type arena struct {
+	entries []entry
+	fields  []fieldAt
+	found   [fieldCount]span // of the entry being read
+}
+
+const piece = 256
+
+func (a *arena) entry() *entry {
+	if len(a.entries) == 0 {
+		a.entries = make([]entry, piece)
+	}
+	e := &a.entries[0]
+	a.entries = a.entries[1:]
+	return e
+}
+
 // entry reads the object at the scanner and finds its fields. Of a key that
 // comes twice the last counts, as in JavaScript.
 func (r *reader) entry(s *scanner, key string, keyAt int) (*entry, *fault) {
 	s.space()
-	e := &entry{key: key, keyAt: keyAt, fields: new([fieldCount]span)}
+	a := &r.arena
+	a.found = [fieldCount]span{}
 	start := s.pos
 	f := s.object(func(key []byte, _ int) *fault {
 		at, f := s.value()
-		e.fields[fieldOf(key)] = at
+		a.found[fieldOf(key)] = at
 		return f
 	})
-	e.fields[noField] = span{}
-	e.at = span{int32(start), int32(s.pos)}
+	e := a.entry()
+	*e = entry{key: key, keyAt: keyAt, at: span{int32(start), int32(s.pos)}}
+	if cap(a.fields)-len(a.fields) < int(fieldCount) {
+		a.fields = make([]fieldAt, 0, piece*8)
+	}
+	first := len(a.fields)
+	for i := noField + 1; i < fieldCount; i++ {
+		if r.has(a.found[i]) {
+			a.fields = append(a.fields, fieldAt{i, a.found[i]})
+		}
+	}
+	e.fields = a.fields[first:len(a.fields):len(a.fields)]
 	return e, f
 }

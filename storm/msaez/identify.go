@@ -50,11 +50,10 @@ func (r *reader) alias(id string, e *entry) {
 
 // common reads id, type, names and drawing.
 func (r *reader) common(e *entry, index int) {
-	f := e.fields
 	e.ID = e.key
-	typeName := r.word(nil, f[fieldType], "_type")
+	typeName := r.word(nil, e.get(fieldType), "_type")
 	if typeName == "" {
-		r.pick(f[fieldView], func(key []byte, at span) {
+		r.pick(e.get(fieldView), func(key []byte, at span) {
 			if string(key) == "_type" {
 				typeName = r.text(nil, at, "elementView._type")
 			}
@@ -62,13 +61,13 @@ func (r *reader) common(e *entry, index int) {
 	}
 	e.Kind = kindOf(typeName)
 	e.typeName = typeName
-	e.Name = r.text(&e.Element, f[fieldName], "name")
-	if own := f[fieldID]; !r.is(own, '"') || string(r.data[own.start+1:own.end-1]) != e.key {
+	e.Name = r.text(&e.Element, e.get(fieldName), "name")
+	if own := e.get(fieldID); !r.is(own, '"') || string(r.data[own.start+1:own.end-1]) != e.key {
 		e.ID = r.text(&e.Element, own, "id")
 	}
-	e.viewID = r.viewID(f[fieldView], e.ID)
+	e.viewID = r.viewID(e.get(fieldView), e.ID)
 	if e.viewID == "" {
-		e.viewID = r.viewID(f[fieldRelationView], e.ID)
+		e.viewID = r.viewID(e.get(fieldRelationView), e.ID)
 	}
 	switch {
 	case e.ID != "":
@@ -79,9 +78,9 @@ func (r *reader) common(e *entry, index int) {
 	default:
 		e.ID = fmt.Sprintf("#%d", index)
 	}
-	e.DisplayName = r.text(&e.Element, f[fieldDisplayName], "displayName")
-	e.Description = r.text(&e.Element, f[fieldDescription], "description")
-	e.Box, e.drawn = r.box(&e.Element, f[fieldView])
+	e.DisplayName = r.text(&e.Element, e.get(fieldDisplayName), "displayName")
+	e.Description = r.text(&e.Element, e.get(fieldDescription), "description")
+	e.Box, e.drawn = r.box(&e.Element, e.get(fieldView))
 }
 
 // claim makes sure that ids are unique. Copies that differ at least in the id
@@ -98,7 +97,7 @@ func (r *reader) claim(e *entry, ids map[string]*entry, what, list string) *faul
 		return nil
 	}
 	line, column := position(r.data, first.keyAt)
-	path := fmt.Sprintf("%s[%q]", list, short(e.ID))
+	path := ""
 	if e.key != "" {
 		path = fmt.Sprintf("%s[%q]", list, short(e.key))
 	}
@@ -136,9 +135,9 @@ func (r *reader) box(e *storm.Element, view span) (storm.Box, bool) {
 // references reads what the sticker says it lies in, and which element it
 // stands for: ids, or objects with them.
 func (r *reader) references(e *entry) {
-	e.context = r.ref(&e.Element, e.fields[fieldContext], "boundedContext")
-	e.owner = r.ref(&e.Element, e.fields[fieldAggregate], "aggregate")
-	e.Mirror = r.ref(&e.Element, e.fields[fieldMirror], "mirrorElement").id
+	e.context = r.ref(&e.Element, e.get(fieldContext), "boundedContext")
+	e.owner = r.ref(&e.Element, e.get(fieldAggregate), "aggregate")
+	e.Mirror = r.ref(&e.Element, e.get(fieldMirror), "mirrorElement").id
 	if original, ok := r.ids[e.Mirror]; ok {
 		e.Mirror = original.ID
 	}
@@ -157,5 +156,8 @@ func (r *reader) checkType(e *entry) {
 		return
 	}
 	e.Kind = storm.Kind(e.typeName[strings.LastIndexByte(e.typeName, '.')+1:])
+	if kindOf(string(e.Kind)) != "" {
+		e.Kind = storm.Kind(e.typeName) // another family's Event is not ours
+	}
 	r.warn(&e.Element, "its type %q is no sticker of EventStorming; it stays in the file and is otherwise left out", short(e.typeName))
 }

@@ -16,6 +16,9 @@ func (r *reader) findLoops() *fault {
 		if e.Mirror == e.ID && r.nested[e.ID] {
 			e.Mirror = ""
 		}
+		if e.Mirror != "" && r.ids[e.Mirror] == nil && !r.nested[e.Mirror] {
+			r.warn(&e.Element, "it stands for the element %q (mirrorElement), which is not in this model; what that one serves is not known here", short(e.Mirror))
+		}
 	}
 	mirrors := func(e *entry) *entry { return r.ids[e.Mirror] }
 	if f := r.loop(mirrors, "stand for each other (mirrorElement)", "clear mirrorElement of one of them"); f != nil {

@@ -27,7 +27,7 @@ func (r *reader) readPackages() {
 		p := &storm.Package{Element: e.Element}
 		e.pack = p
 		for _, list := range packaged {
-			r.items(&e.Element, e.fields[list.field], list.name, func(_ []byte, at span) {
+			r.items(&e.Element, e.get(list.field), list.name, func(_ []byte, at span) {
 				x := r.packagedElement(at, list.kind)
 				if x != nil && !r.nested[x.ID] {
 					r.nested[x.ID] = true
@@ -44,8 +44,7 @@ func (r *reader) readPackages() {
 func (r *reader) packagedElement(at span, kind storm.Kind) *storm.Element {
 	if !r.is(at, '{') {
 		if known := r.ids[r.text(nil, at, "package entry")]; known != nil {
-			x := known.Element
-			return &x
+			return known.copied()
 		}
 		return nil
 	}
@@ -53,24 +52,23 @@ func (r *reader) packagedElement(at span, kind storm.Kind) *storm.Element {
 	if f != nil {
 		return nil
 	}
-	x := &nested.Element
-	x.ID = r.text(nil, nested.fields[fieldID], "id")
+	x := nested.copied()
+	x.ID = r.text(nil, nested.get(fieldID), "id")
 	if x.ID == "" {
-		x.ID = r.viewID(nested.fields[fieldView], "")
+		x.ID = r.viewID(nested.get(fieldView), "")
 	}
 	if x.ID == "" {
 		return nil
 	}
-	if known := r.ids[x.ID]; known != nil && nested.fields[fieldName].empty() {
-		copied := known.Element
-		return &copied
+	if known := r.ids[x.ID]; known != nil && nested.get(fieldName).empty() {
+		return known.copied()
 	}
-	if x.Kind = kindOf(r.text(x, nested.fields[fieldType], "_type")); x.Kind == "" {
+	if x.Kind = kindOf(r.text(x, nested.get(fieldType), "_type")); x.Kind == "" {
 		x.Kind = kind
 	}
-	x.Name = r.text(x, nested.fields[fieldName], "name")
-	x.DisplayName = r.text(x, nested.fields[fieldDisplayName], "displayName")
-	x.Description = r.text(x, nested.fields[fieldDescription], "description")
-	x.Box, _ = r.box(x, nested.fields[fieldView])
+	x.Name = r.text(x, nested.get(fieldName), "name")
+	x.DisplayName = r.text(x, nested.get(fieldDisplayName), "displayName")
+	x.Description = r.text(x, nested.get(fieldDescription), "description")
+	x.Box, _ = r.box(x, nested.get(fieldView))
 	return x
 }

@@ -63,7 +63,7 @@ func (r *reader) readLists() {
 			field field
 			name  string
 		}{{fieldAggregates, "aggregates"}, {fieldPolicies, "policies"}, {fieldViews, "views"}, {fieldCommands, "commands"}, {fieldEvents, "events"}} {
-			r.items(&e.Element, e.fields[list.field], list.name, func(_ []byte, at span) {
+			r.items(&e.Element, e.get(list.field), list.name, func(_ []byte, at span) {
 				known := r.ids[r.ref(&e.Element, at, list.name+" entry").id]
 				if known != nil && p.listed[known.ID] == nil {
 					p.listed[known.ID] = e

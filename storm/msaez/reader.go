@@ -49,6 +49,7 @@ type reader struct {
 	ids         map[string]*entry // stickers by id, elementView.id and key
 	nested      map[string]bool   // ids inside packages
 	places      places
+	arena       arena
 	words       map[string]string // texts that occur often
 	walks       int               // how many walks are over, see reader.loop
 }

@@ -12,11 +12,11 @@ import (
 func (r *reader) connect() {
 	for _, e := range r.relations {
 		if e.Kind == storm.KindLine {
-			r.model.Notes = append(r.model.Notes, &e.Element)
+			r.model.Notes = append(r.model.Notes, e.copied())
 			continue
 		}
 		e.Kind = "Relation"
-		from, to := r.end(e, "from", e.fields[fieldFrom], fieldSource), r.end(e, "to", e.fields[fieldTo], fieldTarget)
+		from, to := r.end(e, "from", e.get(fieldFrom), fieldSource), r.end(e, "to", e.get(fieldTo), fieldTarget)
 		if from == "" || to == "" {
 			continue
 		}
@@ -24,8 +24,8 @@ func (r *reader) connect() {
 		if rel.Name == "" {
 			rel.Name = e.DisplayName
 		}
-		rel.Fallback, _ = r.flag(&e.Element, e.fields[fieldFallback], "fallback")
-		rel.CircuitBreaker, _ = r.flag(&e.Element, e.fields[fieldBreaker], "circuitBreaker")
+		rel.Fallback, _ = r.flag(&e.Element, e.get(fieldFallback), "fallback")
+		rel.CircuitBreaker, _ = r.flag(&e.Element, e.get(fieldBreaker), "circuitBreaker")
 		source, _ := r.model.Resolve(from)
 		target, _ := r.model.Resolve(to)
 		rel.Kind = storm.KindOf(source.Kind, target.Kind)
@@ -38,14 +38,14 @@ func (r *reader) connect() {
 func (r *reader) end(e *entry, name string, p span, embedded field) string {
 	id := r.id(&e.Element, p, name)
 	if id == "" {
-		r.pick(e.fields[fieldRelationView], func(key []byte, at span) {
+		r.pick(e.get(fieldRelationView), func(key []byte, at span) {
 			if string(key) == name && r.is(at, '"') {
 				id = unquote(r.raw(at))
 			}
 		})
 	}
 	if id == "" {
-		id = r.embedded(e.fields[embedded])
+		id = r.embedded(e.get(embedded))
 	}
 	if known := r.ids[id]; known != nil && !known.unknown {
 		if _, ok := r.model.Lookup(known.ID); ok {

@@ -54,7 +54,11 @@ func (r *reader) warn(e *storm.Element, format string, args ...any) {
 
 // mistyped warns about a value of the wrong type.
 func (r *reader) mistyped(e *storm.Element, p span, what, expected, instead string) {
-	r.warn(e, "its %s is %s where %s was expected; %s", what, kindName(r.raw(p)), expected, instead)
+	whose := "its"
+	if e == nil {
+		whose = "the model's"
+	}
+	r.warn(e, "%s %s is %s where %s was expected; %s", whose, what, kindName(r.raw(p)), expected, instead)
 }
 
 // text reads a text; "" for null and for what is missing.
@@ -217,6 +221,10 @@ func (r *reader) ref(e *storm.Element, p span, what string) ref {
 			found.id = view
 		}
 		return found
+	}
+	if c := r.data[p.start]; c == 't' || c == 'f' {
+		r.mistyped(e, p, what, "an id", "it is left out")
+		return ref{}
 	}
 	return ref{id: r.id(e, p, what)}
 }
