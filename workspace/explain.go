@@ -16,20 +16,22 @@ import (
 // Explanation answers where a field of an object comes from. Its JSON form is
 // part of the public interface.
 type Explanation struct {
-	Object    ObjectRef `json:"object"`
-	Field     string    `json:"field,omitempty"`
-	Value     string    `json:"value,omitempty"`     // as YAML; "" where the files do not set it
-	Generated string    `json:"generated,omitempty"` // as YAML; what the last generation wrote
-	Edited    bool      `json:"edited"`              // a person's value differs from the generated one
-	File      string    `json:"file,omitempty"`
-	Line      int       `json:"line,omitempty"`
-	Column    int       `json:"column,omitempty"`
-	Source    string    `json:"source,omitempty"`  // the model element
-	Why       string    `json:"why,omitempty"`     // the rule; "" where meshstorm does not write the field
-	Setting   string    `json:"setting,omitempty"` // what decides it in meshstorm.yaml
-	Origin    string    `json:"origin,omitempty"`  // where the setting's value came from
-	Type      string    `json:"type,omitempty"`
-	Help      string    `json:"help,omitempty"` // the API's own description
+	// APIVersion is "meshstorm.io/v1", at the top only.
+	APIVersion string    `json:"apiVersion,omitempty"`
+	Object     ObjectRef `json:"object"`
+	Field      string    `json:"field,omitempty"`
+	Value      string    `json:"value,omitempty"`     // as YAML; "" where the files do not set it
+	Generated  string    `json:"generated,omitempty"` // as YAML; what the last generation wrote
+	Edited     bool      `json:"edited"`              // a person's value differs from the generated one
+	File       string    `json:"file,omitempty"`
+	Line       int       `json:"line,omitempty"`
+	Column     int       `json:"column,omitempty"`
+	Source     string    `json:"source,omitempty"`  // the model element
+	Why        string    `json:"why,omitempty"`     // the rule; "" where meshstorm does not write the field
+	Setting    string    `json:"setting,omitempty"` // what decides it in meshstorm.yaml
+	Origin     string    `json:"origin,omitempty"`  // where the setting's value came from
+	Type       string    `json:"type,omitempty"`
+	Help       string    `json:"help,omitempty"` // the API's own description
 	// Fields has an entry per rule when the whole object was asked for.
 	Fields []Explanation `json:"fields,omitempty"`
 }
@@ -65,8 +67,12 @@ func (w *Workspace) Explain(query string) (*Explanation, error) {
 	if field == "" {
 		w.explainAll(e, doc)
 	}
+	e.APIVersion = APIVersion
 	return e, nil
 }
+
+// APIVersion stands at the top of all JSON that meshstorm prints.
+const APIVersion = "meshstorm.io/v1"
 
 // findObject looks the object up in the workspace's files. A name may hold
 // dots, so the longest name that exists wins.
@@ -256,7 +262,7 @@ func explainKind(kindText, field string) (*Explanation, error) {
 		return nil, fmt.Errorf("%s has no field %q", kind.Kind, field)
 	}
 	apiVersion, _ := kind.ToAPIVersionAndKind()
-	return &Explanation{Object: ObjectRef{APIVersion: apiVersion, Kind: kind.Kind}, Field: field, Type: s.Type, Help: s.Description}, nil
+	return &Explanation{APIVersion: APIVersion, Object: ObjectRef{APIVersion: apiVersion, Kind: kind.Kind}, Field: field, Type: s.Type, Help: s.Description}, nil
 }
 
 // kinds that people ask for, with kubectl's short names.

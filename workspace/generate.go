@@ -96,14 +96,9 @@ func (w *Workspace) Generate(ctx context.Context) (*Generation, error) {
 	return g, w.addState(g, old)
 }
 
-// Write puts a generation on disk: all files or none. It holds the
-// workspace's lock meanwhile; manifest.ErrLocked says that another run has it.
+// Write puts a generation on disk: all files or none. The caller holds the
+// workspace's lock since before Open.
 func (w *Workspace) Write(ctx context.Context, g *Generation) error {
-	lock, err := manifest.NewLock(w.Root)
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
 	return manifest.Commit(ctx, w.Root, g.changes)
 }
 

@@ -133,17 +133,22 @@ func Name(folder string) string {
 	return name
 }
 
-// recoverRun completes or rolls back what a killed run left. Where another run
-// is writing just now, it waits for nobody: the error says so.
+// recoverRun completes or rolls back what a killed run left. A run that is
+// writing just now is no killed one: the error says that it holds the lock.
 func recoverRun(root string) error {
-	if _, err := os.Lstat(filepath.Join(root, filepath.FromSlash(StateDir))); err != nil {
-		return nil // nothing was ever written here
+	if _, err := os.Lstat(filepath.Join(root, filepath.FromSlash(StateDir), "journal.json")); err != nil {
+		return nil
 	}
 	if _, err := manifest.Recover(root); err != nil {
 		return fmt.Errorf("complete the last run in %s: %w", root, err)
 	}
 	return nil
 }
+
+// Lock keeps other runs from writing to a workspace; take it before Open, so
+// that what is read is what the run works on. The error wraps
+// manifest.ErrLocked where another run holds it.
+func Lock(root string) (*manifest.Lock, error) { return manifest.AcquireLock(root) }
 
 // read returns a file of the workspace; a missing one is empty.
 func (w *Workspace) read(path string) ([]byte, error) {

@@ -31,11 +31,6 @@ write, and for KIND[.FIELD.PATH] without a name, it says what the API makes of t
 	return cmd
 }
 
-type explanation struct {
-	APIVersion string `json:"apiVersion"`
-	*workspace.Explanation
-}
-
 func (a *app) explain(ctx context.Context, query, format string) error {
 	if err := output(format, "text", "json"); err != nil {
 		return err
@@ -47,7 +42,7 @@ func (a *app) explain(ctx context.Context, query, format string) error {
 	if format == "json" {
 		enc := json.NewEncoder(a.Out)
 		enc.SetIndent("", "  ")
-		return enc.Encode(explanation{"meshstorm.io/v1", e})
+		return enc.Encode(e)
 	}
 	a.writeExplanation(e)
 	return nil

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/meshstorm/meshstorm/workspace"
 )
 
 // Version is set by release builds (-ldflags -X); others say which commit they
@@ -35,7 +37,7 @@ func newVersion(a *app) *cobra.Command {
 			if err := output(format, "text", "json"); err != nil {
 				return err
 			}
-			v := versionInfo{"meshstorm.io/v1", version(), istioVersion, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			v := versionInfo{workspace.APIVersion, version(), istioVersion, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 			if format == "json" {
 				enc := json.NewEncoder(a.Out)
 				enc.SetIndent("", "  ")

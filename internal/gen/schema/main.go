@@ -1,5 +1,5 @@
-// Command schema writes the JSON Schema of meshstorm.yaml from the Go type and
-// its comments.
+// Command schema writes the JSON Schemas of meshstorm.yaml and of what the verbs
+// print with -o json, from the Go types and their comments.
 package main
 
 import (
@@ -11,7 +11,9 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/workspace"
 )
 
 func main() {
@@ -26,27 +28,81 @@ func main() {
 }
 
 func write(root string) error {
-	data, err := settingsSchema(root)
+	files, err := schemas(root)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(root, "deploy", "meshstorm.schema.json"), data, 0o644)
+	for path, data := range files {
+		path = filepath.Join(root, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// schemas makes every file, by its path in the module.
+func schemas(root string) (map[string][]byte, error) {
+	settings, err := settingsSchema(root)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"deploy/meshstorm.schema.json": settings}
+	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}} {
+		data, err := outputSchema(root, verb, value)
+		if err != nil {
+			return nil, err
+		}
+		files["docs/schema/"+verb+".json"] = data
+	}
+	return files, nil
+}
+
+// report is what check prints: the report with its apiVersion.
+type report struct {
+	APIVersion string          `json:"apiVersion"`
+	Findings   []check.Finding `json:"findings"`
+	Summary    check.Summary   `json:"summary"`
+}
+
+func outputSchema(root, verb string, value any) ([]byte, error) {
+	r := &jsonschema.Reflector{ExpandedStruct: true}
+	for _, dir := range []string{"check", "workspace"} {
+		if err := addComments(r, root, dir); err != nil {
+			return nil, err
+		}
+	}
+	s := r.Reflect(value)
+	s.ID, s.Title = "", "meshstorm "+verb+" -o json"
+	data, err := json.MarshalIndent(s, "", "  ")
+	return append(data, '\n'), err
+}
+
+// addComments reads a package's comments; the sources must be there.
+func addComments(r *jsonschema.Reflector, root, dir string) error {
+	wd, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if err := os.Chdir(root); err != nil {
+		return err
+	}
+	defer func() { _ = os.Chdir(wd) }()
+	if err := r.AddGoComments("github.com/meshstorm/meshstorm", "./"+dir); err != nil {
+		return fmt.Errorf("read the comments of package %s: %w", dir, err)
+	}
+	return nil
 }
 
 // settingsSchema reflects over deploy.Settings. The sources must be there, for
 // the descriptions are the comments.
 func settingsSchema(root string) ([]byte, error) {
 	r := &jsonschema.Reflector{ExpandedStruct: true, DoNotReference: false}
-	wd, err := os.Getwd()
-	if err != nil {
+	if err := addComments(r, root, "deploy"); err != nil {
 		return nil, err
-	}
-	if err := os.Chdir(root); err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.Chdir(wd) }()
-	if err := r.AddGoComments("github.com/meshstorm/meshstorm", "./deploy"); err != nil {
-		return nil, fmt.Errorf("read the comments of package deploy: %w", err)
 	}
 	s := r.Reflect(&deploy.Settings{})
 	s.ID = ""

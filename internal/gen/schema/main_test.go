@@ -7,20 +7,19 @@ import (
 	"testing"
 )
 
-func TestTheCommittedSchemaIsUpToDate(t *testing.T) {
+func TestTheCommittedSchemasAreUpToDate(t *testing.T) {
 	root, err := moduleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := settingsSchema(root)
+	files, err := schemas(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join(root, "deploy", "meshstorm.schema.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Error("deploy/meshstorm.schema.json is stale; run `make generate`")
+	for path, want := range files {
+		got, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is stale (%v); run `make generate`", path, err)
+		}
 	}
 }
