@@ -257,7 +257,9 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if count == 1 && !strings.Contains(string(data), "---") && !strings.Contains(string(data), "...") {
+		// Several documents are not kubectl's to read in one go, and the parsers
+		// differ in the tag "!".
+		if count == 1 && !strings.ContainsAny(strings.NewReplacer("---", "!", "...", "!", "!!", "").Replace(string(data)), "!") {
 			agree(t, data, false)
 		}
 	})

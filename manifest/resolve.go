@@ -119,6 +119,11 @@ func resolveNumber(s string) any {
 			return f
 		}
 	}
+	if rest, ok := strings.CutPrefix(digits, "0b"); ok {
+		if i, err := strconv.ParseInt(rest, 2, 64); err == nil {
+			return i // a second sign, after the prefix
+		}
+	}
 	return s
 }
 

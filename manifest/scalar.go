@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -133,6 +134,8 @@ func numeric(s []byte) bool {
 	if s[0] == '+' || s[0] == '-' {
 		s = s[1:]
 	}
+	whole := s
+	s = bytes.ReplaceAll(s, []byte("_"), nil) // YAML 1.1 allows them anywhere
 	switch string(s) {
 	case "":
 		return false
@@ -146,14 +149,20 @@ func numeric(s []byte) bool {
 		// No number people write is that long, but a parser would still take it.
 		return len(bytes.Trim(s, "0123456789abcdefABCDEFxXoOpP_.+-:")) == 0
 	}
-	digits := string(bytes.ReplaceAll(s, []byte("_"), nil))
+	digits := string(s)
+	for _, base := range []string{"0o", "0b"} {
+		// Some parsers take a second sign after the prefix.
+		if rest, ok := strings.CutPrefix(digits, base); ok && len(strings.Trim(rest, "+-01234567")) == 0 {
+			return true
+		}
+	}
 	if _, err := strconv.ParseUint(digits, 0, 64); err == nil || isRange(err) {
 		return true
 	}
 	if _, err := strconv.ParseFloat(digits, 64); err == nil || isRange(err) {
 		return true
 	}
-	return date(s) || sexagesimal(digits)
+	return date(whole) || sexagesimal(digits)
 }
 
 func isRange(err error) bool {
