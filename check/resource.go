@@ -3,16 +3,15 @@ package check
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meshstorm/meshstorm/manifest"
 )
 
-// Resource is one object of the documents, decoded. An item of a List is a
-// resource of its own.
+// Resource is one object of the documents, decoded.
 type Resource struct {
 	Document *manifest.Document
 	// Object is the object as generic JSON (numbers as int64 or float64); nil
@@ -21,8 +20,10 @@ type Resource struct {
 	JSON   []byte // what Object was decoded from
 	Err    error  // why the document cannot be read as an object
 
-	prefix    string // field path of the object inside its document, "items[2]."
 	namespace string // "" for cluster-scoped kinds
+
+	typing sync.Once
+	typed  typed
 }
 
 // Resources are the objects in all documents, in source order. Documents that
@@ -33,7 +34,9 @@ func (in *Input) Resources() []*Resource {
 			if doc == nil || doc.Node == nil {
 				continue
 			}
-			in.resources = append(in.resources, in.expand(decode(doc))...)
+			r := decode(doc)
+			r.namespace = in.namespaceOf(r)
+			in.resources = append(in.resources, r)
 		}
 	})
 	return in.resources
@@ -82,25 +85,6 @@ func numbers(value any) any {
 		}
 	}
 	return value
-}
-
-// expand gives the resource, or the items of a List, each with its namespace.
-func (in *Input) expand(r *Resource) []*Resource {
-	items, ok := r.Object["items"].([]any)
-	if !ok || !strings.HasSuffix(r.Kind(), "List") || r.APIVersion() == "" {
-		r.namespace = in.namespaceOf(r)
-		return []*Resource{r}
-	}
-	var all []*Resource
-	for i, item := range items {
-		one := &Resource{Document: r.Document, prefix: fmt.Sprintf("%sitems[%d].", r.prefix, i)}
-		one.JSON, one.Err = json.Marshal(item)
-		if one.Err == nil {
-			one.Object, one.Err = decodeObject(one.JSON)
-		}
-		all = append(all, in.expand(one)...)
-	}
-	return all
 }
 
 func (in *Input) namespaceOf(r *Resource) string {
@@ -190,23 +174,6 @@ func (r *Resource) Finding(code string, severity Severity, field, message string
 // Place is the 1-based line and column of the field, or of the nearest parent
 // that exists.
 func (r *Resource) Place(field string) (line, column int) {
-	field = r.prefix + strings.TrimPrefix(field, ".")
-	for field = strings.TrimSuffix(field, "."); field != ""; field = parentField(field) {
-		if line, column, ok := r.Document.Locate(field); ok {
-			return line, column
-		}
-	}
-	line, column = r.Document.Line, 1
-	if r.Document.Node != nil && line == 0 {
-		line, column = r.Document.Node.Line, r.Document.Node.Column
-	}
+	line, column, _ = r.Document.Locate(field)
 	return line, column
-}
-
-func parentField(field string) string {
-	i := strings.LastIndexAny(field, ".[")
-	if i < 0 {
-		return ""
-	}
-	return field[:i]
 }

@@ -55,14 +55,14 @@ func TestValidate(t *testing.T) {
 		{"an unknown field", "VirtualService", "spec: {hosts: [a], http: [{rout: []}]}", []string{"spec.http[0].rout: unknown field"}},
 		{"an unknown field of metadata", "VirtualService", "metadata: {name: a, lables: {}}\nspec: {hosts: [a]}", []string{"metadata.lables: unknown field"}},
 		{"a wrong type", "VirtualService", "spec: {hosts: [a], http: [{route: [{destination: {host: a}, weight: \"80\"}]}]}",
-			[]string{"spec.http[0].route[0].weight: Invalid value: \"string\": must be of type integer"}},
+			[]string{"spec.http[0].route[0].weight: must be of type integer"}},
 		{"a missing field", "VirtualService", "spec: {http: [{route: [{destination: {subset: v1}}]}]}", []string{"spec.http[0].route[0].destination.host: Required value"}},
 		{"a value outside an enumeration", "DestinationRule", "spec: {host: a, trafficPolicy: {tls: {mode: TLS}}}", []string{"spec.trafficPolicy.tls.mode: Unsupported value"}},
 		{"a pattern", "VirtualService", "spec: {hosts: [a], http: [{match: [{uri: {exact: a, prefix: b}}], route: [{destination: {host: a}}]}]}",
 			[]string{"spec.http[0].match[0].uri"}},
-		{"a duration by a CEL rule", "VirtualService", "spec: {hosts: [a], http: [{timeout: soon, route: [{destination: {host: a}}]}]}", []string{"spec.http[0].timeout: Invalid value"}},
+		{"a duration by a CEL rule", "VirtualService", "spec: {hosts: [a], http: [{timeout: soon, route: [{destination: {host: a}}]}]}", []string{"spec.http[0].timeout: must be a valid duration greater than 1ms"}},
 		{"a duration below a millisecond by a CEL rule", "VirtualService", "spec: {hosts: [a], http: [{timeout: 1us, route: [{destination: {host: a}}]}]}",
-			[]string{"spec.http[0].timeout: Invalid value: \"1us\": must be a valid duration greater than 1ms"}},
+			[]string{"spec.http[0].timeout: must be a valid duration greater than 1ms"}},
 		{"nothing at all", "VirtualService", "", nil},
 	}
 	for _, test := range tests {

@@ -83,9 +83,21 @@ func fieldPath(path string) string {
 	return strings.TrimPrefix(path, ".")
 }
 
-// describeError is the error without its field.
+// describeError is the error without its field, and without the value where
+// the libraries print its type instead.
 func describeError(err *field.Error) string {
 	text := err.ErrorBody()
+	switch err.Type {
+	case field.ErrorTypeInvalid, field.ErrorTypeTypeInvalid:
+		text = err.Detail
+		if i := strings.Index(text, " of type "); err.Type == field.ErrorTypeTypeInvalid && i >= 0 {
+			text, _, _ = strings.Cut(text, ": ")
+		}
+		// A rule whose expression fails says first how Go's CEL failed.
+		if _, rule, ok := strings.Cut(text, " evaluating rule: "); ok {
+			text = rule
+		}
+	}
 	// OpenAPI validation repeats the field in its own words.
 	return strings.TrimSpace(strings.ReplaceAll(text, err.Field+" in body ", ""))
 }

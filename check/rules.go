@@ -1,0 +1,17 @@
+package check
+
+// Rules gives the rules that need nothing but the documents and the model.
+// Package analyze has those that run Istio's code.
+func Rules() []Rule {
+	return []Rule{
+		Readable(),
+		Problems(),
+		Decoding(),
+		Names(),
+		Images(),
+		Workloads(),
+		Services(),
+		Sizes(),
+		Custom(),
+	}
+}
