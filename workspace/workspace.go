@@ -148,7 +148,7 @@ func recoverRun(root string) error {
 // Lock keeps other runs from writing to a workspace; take it before Open, so
 // that what is read is what the run works on. The error wraps
 // manifest.ErrLocked where another run holds it.
-func Lock(root string) (*manifest.Lock, error) { return manifest.AcquireLock(root) }
+func Lock(root string) (*manifest.Held, error) { return manifest.Lock(root) }
 
 // read returns a file of the workspace; a missing one is empty.
 func (w *Workspace) read(path string) ([]byte, error) {
