@@ -1,8 +1,10 @@
 package analyze
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,6 +32,9 @@ func decodeSpec(r *check.Resource, s sresource.Schema) (spec config.Spec, status
 	if !hasSpec {
 		content = r.Object
 	}
+	if emptyItem(content) {
+		return nil, nil, errors.New("a list has an item without a value")
+	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, spec); err != nil {
 		return nil, nil, err
 	}
@@ -40,6 +45,22 @@ func decodeSpec(r *check.Resource, s sresource.Schema) (spec config.Spec, status
 		}
 	}
 	return spec, status, nil
+}
+
+// emptyItem tells whether a list has a null in it. The API server refuses such
+// objects, and Istio's code, which relies on that, does not survive them.
+func emptyItem(value any) bool {
+	switch v := value.(type) {
+	case []any:
+		return slices.ContainsFunc(v, func(item any) bool { return item == nil || emptyItem(item) })
+	case map[string]any:
+		for _, child := range v {
+			if emptyItem(child) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // complete sets what the API server would set and analyzers rely on.
