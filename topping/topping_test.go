@@ -104,6 +104,8 @@ func TestSettingsShowInTheObjects(t *testing.T) {
 		{"a dev broker's Service", "kafka: dev", "Service/my-kafka", []string{"name: tcp-kafka", "port: 9092"}, nil},
 		{"replicas bring a disruption budget", "services: {order: {replicas: 2}}", "PodDisruptionBudget/order", []string{"maxUnavailable: 1", "track: stable"}, nil},
 		{"the selector holds app and track only", "", "Deployment/order", []string{"matchLabels:\n      app: order\n      track: stable\n"}, nil},
+		{"a canary with a share of the traffic has pods", "services: {order: {replicas: 2, weights: {stable: 90, canary: 10}}}", "Deployment/order-canary",
+			[]string{"replicas: 1\n", "track: canary", "name: order-canary", "serviceAccountName: order\n"}, []string{"track: stable"}},
 		{"requests", "services: {order: {resources: {requests: {cpu: 250m}, limits: {memory: 1Gi}}}}", "Deployment/order", []string{"cpu: 250m", "memory: 512Mi", "memory: 1Gi"}, nil},
 		{"provenance", "", "Service/order", []string{"meshstorm.io/source: BoundedContext/order"}, nil},
 	}
@@ -133,6 +135,7 @@ func TestWhatIsNotWanted(t *testing.T) {
 		{"one replica needs no budget", "", "PodDisruptionBudget/order"},
 		{"a context without paths has no route", "", "VirtualService/vsvc-pay"},
 		{"nobody calls it inside the mesh", "", "VirtualService/vsvc-pay-mesh"},
+		{"a canary without a share has no pods", "services: {order: {replicas: 2}}", "Deployment/order-canary"},
 		{"not exposed", "services: {order: {exposed: false}}", "VirtualService/vsvc-order"},
 		{"an external broker", "", "StatefulSet/my-kafka"},
 	}
@@ -156,7 +159,7 @@ func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 // Every field that a topping writes has a rule of its own kind; the common
 // rules explain the metadata.
 func TestEveryGeneratedFieldIsExplained(t *testing.T) {
-	settings := []string{"", "kafka: dev\nservices: {order: {replicas: 2, pathPrefix: /x, env: {A: b}, resources: {limits: {cpu: 1}}}}\ngateway: {tls: {credentialName: c}, hosts: [a.example.com]}", "routing: msaez\nkubernetesVersion: 1.28\nsecurity: restricted"}
+	settings := []string{"", "kafka: dev\nservices: {order: {replicas: 2, weights: {stable: 50, canary: 50}, pathPrefix: /x, env: {A: b}, resources: {limits: {cpu: 1}}}}\ngateway: {tls: {credentialName: c}, hosts: [a.example.com]}", "routing: msaez\nkubernetesVersion: 1.28\nsecurity: restricted"}
 	for _, text := range settings {
 		m := build(t, text)
 		m.Archive = []byte("{}")

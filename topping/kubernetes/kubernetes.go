@@ -39,7 +39,11 @@ func (Topping) Render(m *deploy.Model) ([]manifest.Object, error) {
 	for _, s := range m.Services {
 		add(serviceAccount(m, s))
 		add(service(m, s))
-		add(deployment(m, s))
+		for _, track := range s.Tracks {
+			if track.Name == deploy.TrackStable || track.Weight > 0 {
+				add(deployment(m, s, track.Name))
+			}
+		}
 		if s.Replicas > 1 {
 			add(disruptionBudget(m, s))
 		}
@@ -84,14 +88,23 @@ func service(m *deploy.Model, s *deploy.Service) *corev1.Service {
 
 // selector keeps app and track: the version may then change without touching
 // an immutable field.
-func selector(s *deploy.Service) map[string]string {
-	return map[string]string{topping.AppLabel: s.Name, topping.TrackLabel: deploy.TrackStable}
+func selector(s *deploy.Service, track string) map[string]string {
+	return map[string]string{topping.AppLabel: s.Name, topping.TrackLabel: track}
 }
 
-func deployment(m *deploy.Model, s *deploy.Service) *appsv1.Deployment {
-	meta := topping.ServiceMeta(m, s.Name, s)
-	meta.Labels[topping.TrackLabel] = deploy.TrackStable
-	podLabels := selector(s)
+// CanarySuffix ends the name of the canary's Deployment.
+const CanarySuffix = "-" + deploy.TrackCanary
+
+// deployment makes the Deployment of one track. A canary exists only while it
+// has a share of the traffic: a share without pods would be answered with 503.
+func deployment(m *deploy.Model, s *deploy.Service, track string) *appsv1.Deployment {
+	name, replicas := s.Name, s.Replicas
+	if track == deploy.TrackCanary {
+		name, replicas = s.Name+CanarySuffix, 1
+	}
+	meta := topping.ServiceMeta(m, name, s)
+	meta.Labels[topping.TrackLabel] = track
+	podLabels := selector(s, track)
 	podLabels[topping.VersionLabel] = s.Version
 	podMeta := metav1.ObjectMeta{Labels: podLabels}
 	if m.Settings.Has("istio") {
@@ -104,8 +117,8 @@ func deployment(m *deploy.Model, s *deploy.Service) *appsv1.Deployment {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
 		ObjectMeta: meta,
 		Spec: appsv1.DeploymentSpec{
-			Replicas: &s.Replicas,
-			Selector: &metav1.LabelSelector{MatchLabels: selector(s)},
+			Replicas: &replicas,
+			Selector: &metav1.LabelSelector{MatchLabels: selector(s, track)},
 			Strategy: appsv1.DeploymentStrategy{
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
@@ -113,7 +126,7 @@ func deployment(m *deploy.Model, s *deploy.Service) *appsv1.Deployment {
 			Template: corev1.PodTemplateSpec{ObjectMeta: podMeta, Spec: podSpec(m, s)},
 		},
 	}
-	if s.Autoscaled {
+	if s.Autoscaled && track == deploy.TrackStable {
 		d.Spec.Replicas = nil // else every apply would undo the autoscaler
 	}
 	return d
@@ -126,7 +139,7 @@ func disruptionBudget(m *deploy.Model, s *deploy.Service) *policyv1.PodDisruptio
 		ObjectMeta: topping.ServiceMeta(m, s.Name, s),
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable: &one,
-			Selector:       &metav1.LabelSelector{MatchLabels: selector(s)},
+			Selector:       &metav1.LabelSelector{MatchLabels: selector(s, deploy.TrackStable)},
 		},
 	}
 }

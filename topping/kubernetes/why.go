@@ -12,7 +12,7 @@ var rules = append(topping.CommonRules(), []topping.Rule{
 	{Kind: "Service", Path: "spec.selector", Text: "all pods of the context, stable and canary alike; the mesh tells the tracks apart by subsets"},
 	{Kind: "Service", Path: "spec.ports", Text: "port 8080, as every service of the original listens in a cluster; Istio takes the protocol from the name http"},
 
-	{Kind: "Deployment", Path: "spec.replicas", Text: "how many pods the stable track runs; left out where a HorizontalPodAutoscaler decides", Setting: "services.{service}.replicas"},
+	{Kind: "Deployment", Path: "spec.replicas", Text: "how many pods the track runs (the canary one, while it has a share of the traffic); left out where a HorizontalPodAutoscaler decides", Setting: "services.{service}.replicas"},
 	{Kind: "Deployment", Path: "spec.selector", Text: "app and track: both stay for good, for a selector cannot be changed; the version may"},
 	{Kind: "Deployment", Path: "spec.strategy", Text: "a new pod is ready before an old one goes (maxUnavailable 0), so an update loses no capacity"},
 	{Kind: "Deployment", Path: "spec.template.metadata.labels", Text: "app and track select the pod, version is for people and telemetry and is the image's tag", Setting: "image.tag"},
@@ -40,6 +40,9 @@ var rules = append(topping.CommonRules(), []topping.Rule{
 // Why explains a field.
 func (Topping) Why(m *deploy.Model, id manifest.ID, field string) (topping.Reason, bool) {
 	svc := m.Service(id.Name)
+	if svc == nil && id.Kind == "Deployment" {
+		svc = m.Service(strings.TrimSuffix(id.Name, CanarySuffix))
+	}
 	broker := m.Settings.Kafka.Mode == "dev" && strings.HasPrefix(m.Settings.Kafka.Brokers, id.Name+":")
 	archive := id.Kind == "ConfigMap" && strings.HasPrefix(id.Name, m.Workspace+"-model-")
 	if svc == nil && !broker && !archive {
