@@ -48,15 +48,7 @@ func (w *world) judgeEmptySubset(m diag.Message) (check.Severity, bool) {
 	}
 	name := toText(m.Parameters[0])
 	host := util.GetResourceNameFromHost(m.Resource.Metadata.FullName.Namespace, rule.GetHost())
-	used, share := false, false
-	for _, vs := range w.objects[gvk.VirtualService] {
-		for _, d := range destinations(vs) {
-			if d.subset == name && util.GetResourceNameFromHost(vs.Metadata.FullName.Namespace, d.host) == host {
-				used = true
-				share = share || d.share
-			}
-		}
-	}
+	share, used := w.shares()[subsetKey{host, name}]
 	switch {
 	case share:
 		return check.Error, true
@@ -66,6 +58,26 @@ func (w *world) judgeEmptySubset(m diag.Message) (check.Severity, bool) {
 		return "", false // waits for a canary
 	}
 	return check.Info, true
+}
+
+type subsetKey struct {
+	host resource.FullName
+	name string
+}
+
+// shares tells for every subset that a route names whether one sends it
+// requests.
+func (w *world) shares() map[subsetKey]bool {
+	if w.subsets == nil {
+		w.subsets = map[subsetKey]bool{}
+		for _, vs := range w.objects[gvk.VirtualService] {
+			for _, d := range destinations(vs) {
+				k := subsetKey{util.GetResourceNameFromHost(vs.Metadata.FullName.Namespace, d.host), d.subset}
+				w.subsets[k] = w.subsets[k] || d.share
+			}
+		}
+	}
+	return w.subsets
 }
 
 // meshstormTrack tells whether the subset is one of those that meshstorm
@@ -198,14 +210,18 @@ func (w *world) reword(m diag.Message) (string, bool) {
 	if m.Type != msg.ConflictingMeshGatewayVirtualServiceHosts {
 		return "", false
 	}
-	mine := meshHosts(m.Resource)
-	var others []string
-	for _, r := range w.objects[gvk.VirtualService] {
-		if r == m.Resource {
-			continue
+	if w.meshHosts == nil {
+		w.meshHosts = map[string][]*resource.Instance{}
+		for _, r := range w.objects[gvk.VirtualService] {
+			for _, h := range meshHosts(r) {
+				w.meshHosts[h] = append(w.meshHosts[h], r)
+			}
 		}
-		for _, h := range meshHosts(r) {
-			if slices.Contains(mine, h) {
+	}
+	var others []string
+	for _, h := range meshHosts(m.Resource) {
+		for _, r := range w.meshHosts[h] {
+			if r != m.Resource {
 				others = append(others, fmt.Sprintf("%s (%s)", r.Metadata.FullName, h))
 			}
 		}

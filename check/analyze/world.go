@@ -22,6 +22,9 @@ type world struct {
 	broken  []check.Finding // objects that cannot be shown to the analyzers
 	inputs  map[config.GroupVersionKind]bool
 	opts    Options
+
+	subsets   map[subsetKey]bool              // see shares
+	meshHosts map[string][]*resource.Instance // see reword
 }
 
 type key struct {
