@@ -34,6 +34,7 @@ const (
 	fieldViews
 	fieldEvents
 	fieldCommands
+	fieldElements
 	fieldFrom
 	fieldTo
 	fieldSource
@@ -104,6 +105,8 @@ func listOrRelationField(key []byte) field {
 		return fieldEvents
 	case "commands":
 		return fieldCommands
+	case "elements":
+		return fieldElements
 	case "from":
 		return fieldFrom
 	case "to":

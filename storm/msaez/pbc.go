@@ -15,6 +15,7 @@ var packaged = []struct {
 	{fieldEvents, "events", storm.KindEvent},
 	{fieldPolicies, "policies", storm.KindPolicy},
 	{fieldViews, "views", storm.KindView},
+	{fieldElements, "elements", ""},
 }
 
 // readPackages reads the models nested in packages.
@@ -63,9 +64,13 @@ func (r *reader) packagedElement(at span, kind storm.Kind) *storm.Element {
 	if known := r.ids[x.ID]; known != nil && nested.get(fieldName).empty() {
 		return known.copied()
 	}
-	if x.Kind = kindOf(r.text(x, nested.get(fieldType), "_type")); x.Kind == "" {
-		x.Kind = kind
+	typeName := r.word(x, nested.get(fieldType), "_type")
+	if x.Kind = kindOf(typeName); x.Kind == "" {
+		if x.Kind = kind; kind == "" {
+			x.Kind = storm.Kind(typeName)
+		}
 	}
+	x.Mirror = r.ref(x, nested.get(fieldMirror), "mirrorElement").id
 	x.Name = r.text(x, nested.get(fieldName), "name")
 	x.DisplayName = r.text(x, nested.get(fieldDisplayName), "displayName")
 	x.Description = r.text(x, nested.get(fieldDescription), "description")

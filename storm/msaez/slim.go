@@ -122,6 +122,8 @@ func (w *slimmer) element(k kept) {
 	switch {
 	case l.Kind == storm.KindBoundedContext && l.Context != nil:
 		own = append(own, contents(l.Context)...)
+	case l.Kind == storm.KindPackage && l.Package != nil:
+		own = append(own, packageContents(l.Package)...)
 	case l.Kind == storm.KindActor:
 		own = append(own, member{"innerAggregate", map[string]any{"command": w.actorCommands(k.id)}})
 	case counts(l.Kind):
@@ -143,6 +145,31 @@ func contents(c *storm.Context) []member {
 		views = append(views, reference{x.ID})
 	}
 	return []member{{"aggregates", aggregates}, {"policies", policies}, {"views", views}, {"commands", nil}, {"events", nil}}
+}
+
+// packageContents are the stickers of a package, in one list in the place of
+// those by kind: the package runs elsewhere, and who calls it needs no more
+// than to know them.
+func packageContents(p *storm.Package) []member {
+	type sticker struct {
+		ID          string `json:"id"`
+		Type        string `json:"_type"`
+		Name        string `json:"name"`
+		DisplayName string `json:"displayName,omitempty"`
+		Description string `json:"description,omitempty"`
+		Mirror      string `json:"mirrorElement,omitempty"`
+	}
+	list := []sticker{}
+	for _, e := range p.Elements {
+		list = append(list, sticker{e.ID, string(e.Kind), e.Name, e.DisplayName, e.Description, e.Mirror})
+	}
+	own := []member{{"elements", list}, {"boundedContexts", nil}}
+	for _, byKind := range packaged {
+		if byKind.name != "elements" {
+			own = append(own, member{byKind.name, nil})
+		}
+	}
+	return own
 }
 
 // containment are the references of a sticker to what holds it; null where
