@@ -214,6 +214,8 @@ func (w Warning) String() string {
 	switch {
 	case w.Element == "" && w.ID == "":
 		return w.Message
+	case w.Element == "":
+		return fmt.Sprintf("id %s: %s", w.ID, w.Message)
 	case w.ID == "":
 		return fmt.Sprintf("%s: %s", w.Element, w.Message)
 	}
@@ -238,8 +240,8 @@ func (m *Model) Lookup(id string) (Located, bool) {
 // stand for. A mirror whose original is missing, or that loops, is itself.
 func (m *Model) Resolve(id string) (Located, bool) {
 	first, ok := m.index[id]
-	if !ok {
-		return first, false
+	if !ok || first.Mirror == "" {
+		return first, ok
 	}
 	seen := map[string]bool{}
 	l := first

@@ -19,7 +19,7 @@ import (
 // read model of the next one synchronously, with fallback and circuit breaker.
 // Below two contexts there are no relations between contexts.
 //
-// Ten contexts take about 120 kB, of which most are the copies of stickers in
+// Ten contexts take about 190 kB, of which most are the copies of stickers in
 // relations, as in files of the tool.
 func Mall(contexts int) []byte {
 	m := &mall{columns: max(1, int(math.Ceil(math.Sqrt(float64(contexts)))))}
