@@ -23,7 +23,11 @@ func Build(m *storm.Model, s *Settings) *Model {
 		byName:  map[string]*Service{},
 	}
 	for _, w := range m.Warnings {
-		b.problem(Problem{Code: CodeModel, Severity: SeverityWarning, Source: Source{ID: w.ID, Name: w.Element}, Message: w.String()})
+		p := Problem{Code: CodeModel, Severity: SeverityWarning, Message: w.String(), Fix: "mend the sticker in the model; generate works around it"}
+		if l, ok := m.Lookup(w.ID); ok {
+			p.Source = sourceOf(l.Element)
+		}
+		b.problem(p)
 	}
 	b.services()
 	b.externals()
