@@ -107,7 +107,7 @@ func collapse(found []Finding) []Finding {
 	slices.SortStableFunc(found, compareFindings)
 	return slices.CompactFunc(found, func(a, b Finding) bool {
 		return a.Code == b.Code && a.File == b.File && a.Line == b.Line && a.Column == b.Column &&
-			a.object() == b.object() && (a.File != "" || a.Message == b.Message)
+			a.object() == b.object() && a.Message == b.Message
 	})
 }
 

@@ -63,9 +63,11 @@ func TestRunCollapsesFindingsThatSayTheSameOfTheSamePlace(t *testing.T) {
 		Object: &check.Object{Kind: "Service", Name: "order"}}
 	other := f
 	other.Object = &check.Object{Kind: "Service", Name: "delivery"}
-	r := check.Run(t.Context(), &check.Input{}, []check.Rule{find(f, other), find(f)})
-	if len(r.Findings) != 2 {
-		t.Errorf("want one finding for each object, got %v", r.Findings)
+	second := f
+	second.Message = "another fault of the same field"
+	r := check.Run(t.Context(), &check.Input{}, []check.Rule{find(f, other), find(f, second)})
+	if len(r.Findings) != 3 {
+		t.Errorf("want one finding for each object and message, got %v", r.Findings)
 	}
 }
 

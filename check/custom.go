@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/meshstorm/meshstorm/check/schema"
@@ -41,7 +42,10 @@ func customFindings(r *Resource) []Finding {
 	if !ok {
 		return nil
 	}
-	faults := s.Validate(r.Object)
+	// Names reports these for all kinds.
+	faults := slices.DeleteFunc(s.Validate(r.Object), func(e schema.FieldError) bool {
+		return !e.Unknown && (e.Field == "metadata.labels" || e.Field == "metadata.annotations" || e.Field == "metadata.name")
+	})
 	if len(faults) == 0 {
 		return nil
 	}

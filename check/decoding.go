@@ -44,7 +44,7 @@ func decodeFindings(r *Resource) []Finding {
 	gvk := r.GVK()
 	if r.APIVersion() == "" || r.Kind() == "" || gvk.Version == "" {
 		f := r.Finding(CodeDecode, Error, "apiVersion", "apiVersion or kind is missing, so the API server cannot tell what this is")
-		f.Fix = "write both, such as apiVersion: v1 and kind: Service"
+		f.Fix = "write both, such as apiVersion: v1 and kind: Service, or keep files that are no manifests elsewhere"
 		return []Finding{f}
 	}
 	if api, ok := removed(gvk); ok {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"strings"
 
 	"github.com/meshstorm/meshstorm/deploy"
 )
@@ -54,7 +55,7 @@ func ofProblem(p deploy.Problem) Finding {
 		f.Severity = Error
 	}
 	if p.Source != (deploy.Source{}) {
-		f.Source = p.Source.String()
+		f.Source = strings.TrimPrefix(p.Source.String(), "/")
 	}
 	return f
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"istio.io/istio/pkg/config/analysis"
@@ -83,7 +84,26 @@ func run(ctx context.Context, in *check.Input, opts Options, all []analysis.Anal
 			found = append(found, f)
 		}
 	}
-	return found
+	return oncePerPlace(found)
+}
+
+// perPod are the codes that Istio reports for each pod again.
+var perPod = []string{"IST0110", "IST0149", "IST0159", "IST0166"}
+
+// oncePerPlace keeps the first message of those that differ in the pod only.
+func oncePerPlace(found []check.Finding) []check.Finding {
+	slices.SortStableFunc(found, func(a, b check.Finding) int { return strings.Compare(a.Message, b.Message) })
+	type place struct {
+		code, file   string
+		line, column int
+	}
+	seen := map[place]bool{}
+	return slices.DeleteFunc(found, func(f check.Finding) bool {
+		p := place{f.Code, f.File, f.Line, f.Column}
+		again := seen[p] && slices.Contains(perPod, f.Code)
+		seen[p] = true
+		return again
+	})
 }
 
 // silence keeps Istio's packages from writing to stdout, which belongs to the

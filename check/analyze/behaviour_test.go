@@ -189,3 +189,17 @@ func BenchmarkThousandServices(b *testing.B) {
 		})
 	}
 }
+
+func TestTwoSidecarsForManyPodsAreOneFindingEach(t *testing.T) {
+	var b strings.Builder
+	for _, n := range []string{"a", "b", "c"} {
+		fmt.Fprintf(&b, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %s}\nspec: {template: {metadata: {labels: {tier: web}}, spec: {containers: [{name: a, image: a}]}}}\n---\n", n)
+	}
+	for _, n := range []string{"one", "two"} {
+		fmt.Fprintf(&b, "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: %s}\nspec: {workloadSelector: {labels: {tier: web}}, egress: [{hosts: [./*]}]}\n---\n", n)
+	}
+	r := check.Run(t.Context(), input(t, "a.yml", []byte(b.String())), analyze.Rules(analyze.Options{}))
+	if len(r.Findings) != 2 {
+		t.Errorf("want one IST0110 for each Sidecar, got %+v", r.Findings)
+	}
+}
