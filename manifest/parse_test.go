@@ -259,7 +259,7 @@ func FuzzParse(f *testing.F) {
 		}
 		// Several documents are not kubectl's to read in one go, and the parsers
 		// differ in the tag "!".
-		if count == 1 && !strings.ContainsAny(strings.NewReplacer("---", "!", "...", "!", "!!", "").Replace(string(data)), "!") {
+		if count == 1 && !strings.Contains(string(data), "List") && !strings.ContainsAny(strings.NewReplacer("---", "!", "...", "!", "!!", "").Replace(string(data)), "!") {
 			agree(t, data, false)
 		}
 	})
