@@ -16,6 +16,10 @@ import (
 // to be.
 func (d *Document) Slim() ([]byte, error) {
 	w := &slimmer{r: &reader{data: d.data, model: &storm.Model{}}, m: d.Model}
+	w.commands = make(map[string][]string, len(d.Model.Actors))
+	for _, a := range d.Model.Actors {
+		w.commands[a.ID] = a.Commands
+	}
 	w.out.WriteByte('{')
 	w.member("version", json.RawMessage("3"))
 	w.member("projectName", d.Model.Name)
@@ -46,9 +50,12 @@ type slimmer struct {
 	m   *storm.Model
 	out bytes.Buffer
 	err error
+
+	commands map[string][]string // those of each actor
 }
 
-// member is a field that is written in place of what the file has.
+// member is a field that is written in place of what the file has; with nil the
+// file's is only left out.
 type member struct {
 	name  string
 	value any
@@ -109,42 +116,45 @@ func (w *slimmer) collection(name string, list []kept, write func(kept)) {
 
 // element writes a sticker with its containment as references.
 func (w *slimmer) element(k kept) {
-	own := []member{{"id", k.id}}
 	l, ok := w.m.Lookup(k.id)
 	if !ok {
-		w.object(k.at, own)
+		w.object(k.at, []member{{"id", k.id}, {"boundedContext", nil}, {"aggregate", nil}, {"mirrorElement", nil}})
 		return
 	}
-	own = append(own, member{"_type", "org.uengine.modeling.model." + string(l.Kind)})
-	if l.Mirror != "" {
-		own = append(own, member{"mirrorElement", l.Mirror})
-	}
+	own := []member{{"id", k.id}, {"_type", "org.uengine.modeling.model." + string(l.Kind)}}
+	own = append(own, containment(l)...)
 	switch {
 	case l.Kind == storm.KindBoundedContext && l.Context != nil:
 		own = append(own, contents(l.Context)...)
 	case l.Kind == storm.KindPackage && l.Package != nil:
 		own = append(own, packageContents(l.Package)...)
 	case l.Kind == storm.KindActor:
-		own = append(own, member{"innerAggregate", map[string]any{"command": w.actorCommands(k.id)}})
-	case counts(l.Kind):
-		own = append(own, containment(l)...)
+		own = append(own, member{"innerAggregate", map[string]any{"command": references(w.commands[k.id])}})
 	}
 	w.object(k.at, own)
 }
 
 // contents are the lists in which a context names what lies in it.
 func contents(c *storm.Context) []member {
-	aggregates, policies, views := []reference{}, []reference{}, []reference{}
+	var aggregates, policies, views []string
 	for _, x := range c.Aggregates {
-		aggregates = append(aggregates, reference{x.ID})
+		aggregates = append(aggregates, x.ID)
 	}
 	for _, x := range c.Policies {
-		policies = append(policies, reference{x.ID})
+		policies = append(policies, x.ID)
 	}
 	for _, x := range c.Views {
-		views = append(views, reference{x.ID})
+		views = append(views, x.ID)
 	}
-	return []member{{"aggregates", aggregates}, {"policies", policies}, {"views", views}, {"commands", nil}, {"events", nil}}
+	return []member{{"aggregates", references(aggregates)}, {"policies", references(policies)}, {"views", references(views)}, {"commands", nil}, {"events", nil}}
+}
+
+func references(ids []string) []reference {
+	list := make([]reference, len(ids))
+	for i, id := range ids {
+		list[i] = reference{id}
+	}
+	return list
 }
 
 // packageContents are the stickers of a package, in one list in the place of
@@ -172,11 +182,13 @@ func packageContents(p *storm.Package) []member {
 	return own
 }
 
-// containment are the references of a sticker to what holds it; null where
-// nothing does, so that no outdated reference comes to life again.
+// containment are the references of a sticker to what holds it and what it
+// stands for; nil where nothing does, so that no outdated reference comes to
+// life again.
 func containment(l storm.Located) []member {
-	var context, aggregate any
+	var context, aggregate, mirror any
 	switch {
+	case !counts(l.Kind):
 	case l.Package != nil && l.Context == nil:
 		context = reference{l.Package.ID}
 	case l.Context != nil && l.Context.ID != "":
@@ -185,19 +197,10 @@ func containment(l storm.Located) []member {
 	if l.Aggregate != nil && l.Kind != storm.KindAggregate {
 		aggregate = reference{l.Aggregate.ID}
 	}
-	return []member{{"boundedContext", context}, {"aggregate", aggregate}}
-}
-
-func (w *slimmer) actorCommands(id string) []reference {
-	list := []reference{}
-	for _, a := range w.m.Actors {
-		if a.ID == id {
-			for _, c := range a.Commands {
-				list = append(list, reference{c})
-			}
-		}
+	if l.Mirror != "" {
+		mirror = l.Mirror
 	}
-	return list
+	return []member{{"boundedContext", context}, {"aggregate", aggregate}, {"mirrorElement", mirror}}
 }
 
 // object writes an object of the file: first what replaces its own fields,
@@ -207,7 +210,9 @@ func (w *slimmer) object(at span, own []member) {
 	w.out.WriteByte('{')
 	for _, m := range own {
 		replaced[m.name] = true
-		w.member(m.name, m.value)
+		if m.value != nil {
+			w.member(m.name, m.value)
+		}
 	}
 	w.fields(at, func(key []byte) bool { return replaced[string(key)] })
 	w.out.WriteByte('}')
