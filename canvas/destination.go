@@ -68,7 +68,7 @@ func (t *taker) foldDestinationRule(d *drawing, doc *document) {
 		}
 		set(to, clone(policy), "trafficPolicy")
 		doc.edited = true
-		e.tell("the traffic policy of subset %s, for %s,", text(s, "name"), track)
+		e.tell("the traffic policy of subset %s, for %s", text(s, "name"), track)
 	}
 	if len(names) > 0 {
 		e.took = true

@@ -154,11 +154,29 @@ func (t *taker) repairContainer(d *drawing, spec, c *yaml.Node, used map[string]
 		}
 	}
 	setList(c, ports, "ports")
-	for key, v := range fields(c, "resources") {
-		for name := range fields(v) {
-			pruneBlank(v, name)
+	t.repairResources(d, c)
+}
+
+// repairResources drops boxes left empty and names that the API server does
+// not know; "mem" is what people write for memory.
+func (t *taker) repairResources(d *drawing, c *yaml.Node) {
+	for key, list := range fields(c, "resources") {
+		for name, v := range fields(list) {
+			known := name == "cpu" || name == "memory" || name == "ephemeral-storage" || strings.HasPrefix(name, "hugepages-") || strings.Contains(name, "/")
+			switch {
+			case text(v) == "" && v.Kind == yaml.ScalarNode:
+				remove(list, name)
+			case known:
+			case name == "mem" && at(list, "memory") == nil:
+				remove(list, name)
+				set(list, v, "memory")
+				t.warn(d, "resources.%s.mem is no resource; it becomes memory", key)
+			default:
+				remove(list, name)
+				t.warn(d, "resources.%s.%s is no resource and is removed", key, name)
+			}
 		}
-		if empty(v) {
+		if empty(list) {
 			remove(c, "resources", key)
 		}
 	}

@@ -2,6 +2,7 @@ package canvas_test
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func TestShapesAreIstiosOwn(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString("# Fields of Istio's kinds, made from istio.io/api: go test ./canvas -run Shapes -update\n")
-	for _, l := range slices.Sorted(maps(lines)) {
+	for _, l := range slices.Sorted(maps.Values(lines)) {
 		b.WriteString(l + "\n")
 	}
 	if *update {
@@ -60,16 +61,6 @@ func TestShapesAreIstiosOwn(t *testing.T) {
 	}
 	if d := cmp.Diff(b.String(), string(got)); d != "" {
 		t.Errorf("istio.shapes is not what istio.io/api says; run with -update (-want +got):\n%s", d)
-	}
-}
-
-func maps(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, v := range m {
-			if !yield(v) {
-				return
-			}
-		}
 	}
 }
 

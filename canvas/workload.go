@@ -29,7 +29,7 @@ func (e *editor) take(what string, value *yaml.Node, path ...string) {
 
 func (e *editor) tell(format string, args ...any) {
 	e.took = true
-	e.warn(e.d, format+" is taken over", args...)
+	e.warn(e.d, "taken over: "+format, args...)
 }
 
 // close folds the drawing and, where nothing else was said, says where to.
