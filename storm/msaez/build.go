@@ -48,6 +48,7 @@ func (r *reader) build() {
 			m.Actors = append(m.Actors, &storm.Actor{Element: e.Element})
 		case storm.KindUI, storm.KindIssue, storm.KindText, storm.KindLine:
 			m.Notes = append(m.Notes, e.copied())
+		case storm.KindBoundedContext, storm.KindAggregate, storm.KindPackage: // in the model already
 		}
 	}
 	r.actors(&commands)

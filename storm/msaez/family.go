@@ -52,9 +52,5 @@ func kindOf(typeName string) storm.Kind {
 // counts tells whether a sticker matters to deployment, so that leaving it out
 // must be said.
 func counts(k storm.Kind) bool {
-	switch k {
-	case storm.KindAggregate, storm.KindCommand, storm.KindEvent, storm.KindPolicy, storm.KindView:
-		return true
-	}
-	return false
+	return k == storm.KindAggregate || k == storm.KindCommand || k == storm.KindEvent || k == storm.KindPolicy || k == storm.KindView
 }

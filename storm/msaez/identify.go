@@ -88,7 +88,7 @@ func (r *reader) common(e *entry, index int) {
 func (r *reader) claim(e *entry, ids map[string]*entry, what, list string) *fault {
 	first, taken := ids[e.ID]
 	if taken && e.viewID != "" && e.viewID != first.viewID && ids[e.viewID] == nil {
-		r.warn(&e.Element, "it has the same id as %s; the id of its drawing, %s, is used instead", first.Element.String(), e.viewID)
+		r.warn(&e.Element, "it has the same id as %s; the id of its drawing, %s, is used instead", first.String(), e.viewID)
 		e.ID = e.viewID
 		taken = false
 	}

@@ -59,15 +59,15 @@ func (r *reader) loop(next func(*entry) *entry, how, hint string) *fault {
 
 func (r *reader) circle(e *entry, next func(*entry) *entry, how, hint string) *fault {
 	const most = 5
-	names := []string{e.Element.String()}
+	names := []string{e.String()}
 	for at := next(e); at != e; at = next(at) {
 		if len(names) == most {
 			names = append(names, "…")
 			break
 		}
-		names = append(names, at.Element.String())
+		names = append(names, at.String())
 	}
-	names = append(names, e.Element.String())
+	names = append(names, e.String())
 	return &fault{off: e.keyAt, path: fmt.Sprintf("elements[%q]", short(e.ID)),
 		msg: fmt.Sprintf("stickers that %s in a loop: %s", how, strings.Join(names, " → ")), hint: hint}
 }

@@ -60,7 +60,7 @@ func (r *reader) end(e *entry, name string, p span, embedded field) string {
 	case id == "":
 		why = "is missing"
 	case r.ids[id] != nil:
-		why = "is " + r.ids[id].Element.String() + ", whose type has no part in deployment"
+		why = "is " + r.ids[id].String() + ", whose type has no part in deployment"
 	case r.deleted[id]:
 		why = fmt.Sprintf("points to %q, which was deleted", short(id))
 	}

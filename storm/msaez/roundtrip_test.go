@@ -52,7 +52,7 @@ func TestSamplesHaveTheirAggregatesInContexts(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			m := parse(t, file).Model
 			for _, a := range m.Outside.Aggregates {
-				t.Errorf("%s lies outside", a.Element.String())
+				t.Errorf("%s lies outside", a.String())
 			}
 			for _, c := range m.Contexts {
 				if c.Name == "" || c.ID == "" {
