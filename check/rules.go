@@ -6,6 +6,7 @@ func Rules() []Rule {
 	return []Rule{
 		Readable(),
 		Problems(),
+		Broker(),
 		Decoding(),
 		Names(),
 		Images(),

@@ -34,7 +34,9 @@ func WriteText(w io.Writer, r Report, opts TextOptions) error {
 			fmt.Fprintf(out, "    witness: %s\n", printable(f.Witness))
 		}
 		if f.Fix != "" {
-			fmt.Fprintf(out, "    fix: %s\n", printable(f.Fix))
+			for i, line := range strings.Split(f.Fix, "\n") { // a snippet to paste keeps its lines
+				fmt.Fprintf(out, "    %s%s\n", []string{"fix: ", "       "}[min(i, 1)], printable(line))
+			}
 		}
 	}
 	fmt.Fprintln(out, r.Summary)
