@@ -204,16 +204,42 @@ func (b *builder) calls() {
 		}
 		b.call(r, from, to, async)
 	}
+	b.projections()
+}
+
+// projections are the edges of read models that are filled by events: a
+// subscription that the model has no arrow for.
+func (b *builder) projections() {
+	for _, c := range b.source.Contexts {
+		svc := b.byID[c.ID]
+		for _, v := range c.Views {
+			for _, id := range v.Events {
+				event, ok := b.source.Resolve(id)
+				if svc == nil || !ok {
+					continue
+				}
+				svc.consume(event.Label())
+				if from := b.byName[b.end(event)]; from != nil && from != svc {
+					b.model.Calls = append(b.model.Calls, &Call{From: from.Name, To: svc.Name, Async: true, Event: event.Label(),
+						Source: sourceOf(event.Element), Target: sourceOf(&v.Element)})
+				}
+			}
+		}
+	}
+}
+
+func (s *Service) consume(event string) {
+	s.Events = true
+	if !slices.Contains(s.Consumes, event) {
+		s.Consumes = append(s.Consumes, event)
+	}
 }
 
 func (b *builder) call(r *storm.Relation, from, to storm.Located, async bool) {
 	caller, callee := b.end(from), b.end(to)
 	if async && to.Context != nil {
 		if svc := b.byID[to.Context.ID]; svc != nil {
-			svc.Events = true
-			if !slices.Contains(svc.Consumes, from.Label()) {
-				svc.Consumes = append(svc.Consumes, from.Label())
-			}
+			svc.consume(from.Label())
 		}
 	}
 	if caller == callee && caller != "" {

@@ -246,6 +246,19 @@ func TestTheCallGraph(t *testing.T) {
 	}
 }
 
+func TestAReadModelConsumesTheEventsThatFillIt(t *testing.T) {
+	order, page := contextOf("order", aggregate("Order")), contextOf("page")
+	order.Aggregates[0].Events = []*storm.Event{{Element: element(storm.KindEvent, "OrderPlaced")}}
+	page.Views = []*storm.View{{Element: element(storm.KindView, "MyPage"), Events: []string{"id-orderplaced", "gone"}}}
+	d := Build(model(order, page), DefaultSettings("shop"))
+	if s := d.Services[1]; !s.Events || !slices.Equal(s.Consumes, []string{"OrderPlaced"}) {
+		t.Errorf("got %+v", s)
+	}
+	if len(d.Calls) != 1 || d.Calls[0].From != "order" || d.Calls[0].To != "page" || !d.Calls[0].Async {
+		t.Errorf("calls: %v", d.Calls)
+	}
+}
+
 func TestImages(t *testing.T) {
 	tests := []struct {
 		about   string

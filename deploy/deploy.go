@@ -13,7 +13,7 @@ type Model struct {
 	Source    *storm.Model
 	// Archive is the model as JSON without images and geometry, for those who
 	// read it in a cluster; empty leaves it out of the files.
-	Archive []byte
+	Archive   []byte
 	Settings  *Settings
 	Services  []*Service // in the model's order
 	Externals []*External
@@ -108,7 +108,7 @@ type Call struct {
 	From, To       string // service names; To may be an External's
 	Async          bool   // through the broker
 	Event          string // the event's name for async edges
-	Relation       string // the relation's ID
+	Relation       string // the relation's ID; "" for events that fill a read model
 	Source         Source // the element the call starts at
 	Target         Source // the element it ends at
 	Fallback       bool

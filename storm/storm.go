@@ -139,9 +139,10 @@ type View struct {
 	Element
 	Fields          []Field
 	QueryParameters []Field
-	Path            string // queryOption.apiPath as written; "" stands for the default
-	Projection      string // "cqrs", "query-for-aggregate", "query-for-multiple-aggregate" or ""
-	Multiple        bool   // the query answers a list
+	Path            string   // queryOption.apiPath as written; "" stands for the default
+	Projection      string   // "cqrs", "query-for-aggregate", "query-for-multiple-aggregate" or ""
+	Multiple        bool     // the query answers a list
+	Events          []string // IDs of the events that fill it, each once; they may be other contexts'
 }
 
 // Actor is a person or system that issues commands.

@@ -1,6 +1,7 @@
 package msaez
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/meshstorm/meshstorm/storm"
@@ -163,7 +164,27 @@ func (r *reader) view(e *entry) *storm.View {
 			v.Multiple, _ = r.flag(&e.Element, at, "queryOption.multipleResult")
 		}
 	})
+	r.viewRule(v, e, fieldCreateRules, "createRules")
+	r.viewRule(v, e, fieldUpdateRules, "updateRules")
+	r.viewRule(v, e, fieldDeleteRules, "deleteRules")
 	return v
+}
+
+// viewRule adds the events that one list of a read model's rules waits for.
+// Each rule carries a copy of its event, of which only the id is trusted; an
+// event that is gone leaves the rule without effect.
+func (r *reader) viewRule(v *storm.View, e *entry, list field, what string) {
+	r.items(&e.Element, e.get(list), what, func(_ []byte, at span) {
+		r.pick(at, func(key []byte, at span) {
+			if string(key) != "when" {
+				return
+			}
+			event := r.ids[r.embedded(at)]
+			if event != nil && event.Kind == storm.KindEvent && !slices.Contains(v.Events, event.ID) {
+				v.Events = append(v.Events, event.ID)
+			}
+		})
+	})
 }
 
 // actors gives every actor the commands it touches on the drawing, else those

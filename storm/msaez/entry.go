@@ -27,6 +27,9 @@ const (
 	fieldQuery
 	fieldParameters
 	fieldProjection
+	fieldCreateRules
+	fieldUpdateRules
+	fieldDeleteRules
 	fieldInner
 	fieldContexts
 	fieldAggregates
@@ -85,6 +88,12 @@ func fieldOf(key []byte) field {
 		return fieldParameters
 	case "dataProjection":
 		return fieldProjection
+	case "createRules":
+		return fieldCreateRules
+	case "updateRules":
+		return fieldUpdateRules
+	case "deleteRules":
+		return fieldDeleteRules
 	case "innerAggregate":
 		return fieldInner
 	}
