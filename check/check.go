@@ -23,6 +23,9 @@ type Input struct {
 	Errors []error
 	Intent *deploy.Model // nil for plain YAML
 	Storm  *storm.Model  // nil for plain YAML
+	// Stickers are the places of the model's elements in storm.json, by their
+	// ids; findings about an element that is missing here have no line.
+	Stickers map[string]Place
 	// Namespace is where objects without a namespace of their own go; "" is
 	// "default".
 	Namespace    string
@@ -31,6 +34,9 @@ type Input struct {
 	decode    sync.Once
 	resources []*Resource
 }
+
+// Place is a line and column of a file, counted from 1.
+type Place struct{ Line, Column int }
 
 // Rule is one check, or a family of checks that share their work.
 type Rule struct {

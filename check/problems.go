@@ -39,7 +39,10 @@ func Problems() Rule {
 			}
 			var found []Finding
 			for _, p := range in.Intent.Problems {
-				found = append(found, ofProblem(p))
+				f := ofProblem(p)
+				place := in.Stickers[p.Source.ID]
+				f.Line, f.Column = place.Line, place.Column
+				found = append(found, f)
 			}
 			return found
 		},

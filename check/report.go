@@ -48,8 +48,9 @@ func (r Report) Has(s Severity) bool {
 		return r.Summary.Error+r.Summary.Warning+r.Summary.Info > 0
 	case Warning:
 		return r.Summary.Error+r.Summary.Warning > 0
+	default:
+		return r.Summary.Error > 0
 	}
-	return r.Summary.Error > 0
 }
 
 // MarshalJSON gives the form that `check -o json` prints.

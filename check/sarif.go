@@ -160,8 +160,9 @@ func sarifLevel(s Severity) string {
 		return "error"
 	case Warning:
 		return "warning"
+	default:
+		return "note"
 	}
-	return "note"
 }
 
 func sarifPlace(f Finding) *sarifLocation {

@@ -78,12 +78,14 @@ func paint(s Severity, opts TextOptions) string {
 	if !opts.Color {
 		return string(s)
 	}
-	colour := "36" // cyan
+	var colour string
 	switch s {
 	case Error:
 		colour = "31" // red
 	case Warning:
 		colour = "33" // yellow
+	default:
+		colour = "36" // cyan
 	}
 	return "\x1b[" + colour + "m" + string(s) + "\x1b[0m"
 }

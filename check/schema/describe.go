@@ -110,8 +110,9 @@ func describeType(t reflect.Type, description string, steps []string) (Field, bo
 		return describeType(t.Elem(), "", steps[1:])
 	case reflect.Struct:
 		return describeField(t, steps)
+	default:
+		return Field{}, false
 	}
-	return Field{}, false
 }
 
 func describeField(t reflect.Type, steps []string) (Field, bool) {
@@ -177,6 +178,7 @@ func typeName(t reflect.Type) string {
 		return "string"
 	case reflect.Interface:
 		return "any"
+	default:
+		return "integer"
 	}
-	return "integer"
 }

@@ -71,6 +71,7 @@ func blocksRules(errs field.ErrorList) bool {
 		switch err.Type {
 		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
 			return true
+		default: // the shape is right, so the rules can run
 		}
 	}
 	return false
@@ -97,6 +98,7 @@ func describeError(err *field.Error) string {
 		if _, rule, ok := strings.Cut(text, " evaluating rule: "); ok {
 			text = rule
 		}
+	default: // says all it has
 	}
 	// OpenAPI validation repeats the field in its own words.
 	return strings.TrimSpace(strings.ReplaceAll(text, err.Field+" in body ", ""))
