@@ -23,6 +23,14 @@ func (w *Workspace) CheckInput() (*check.Input, error) {
 		return nil, err
 	}
 	in := &check.Input{Intent: w.Intent, Storm: w.Document.Model, Namespace: w.Settings.Namespace}
+	var ids []string
+	for _, p := range w.Intent.Problems {
+		ids = append(ids, p.Source.ID)
+	}
+	in.Stickers = map[string]check.Place{}
+	for id, p := range w.Document.Positions(ids) {
+		in.Stickers[id] = check.Place{Line: p.Line, Column: p.Column}
+	}
 	for _, ig := range w.Settings.Ignore {
 		in.Suppressions = append(in.Suppressions, check.Suppression{Code: ig.Code, Object: ig.Object, Reason: ig.Reason})
 	}
