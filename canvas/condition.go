@@ -16,7 +16,7 @@ import (
 // a condition without a path would take the other contexts' requests, too.
 func (t *taker) addRule(d *drawing, r *rule, docs []*document) {
 	for _, doc := range docs {
-		for _, n := range t.buildRules(d, r, doc) {
+		for _, n := range t.buildRules(r, doc) {
 			set(n, str(freeName(doc, text(r.node, "name"))), "name")
 			t.insert(doc, n)
 			t.warn(d, "a rule with %s is taken over into %s as %s", r.what(), doc.ID.Name, text(n, "name"))
@@ -69,7 +69,7 @@ func (t *taker) insert(doc *document, n *yaml.Node) {
 
 // buildRules makes the rule; where generated rules rewrite the path, what gets
 // their paths must rewrite as they do, so that there is a rule for each.
-func (t *taker) buildRules(d *drawing, r *rule, doc *document) []*yaml.Node {
+func (t *taker) buildRules(r *rule, doc *document) []*yaml.Node {
 	var own, open []*yaml.Node
 	for _, m := range r.matches {
 		if catchesAll(m) {

@@ -141,9 +141,9 @@ func (t *taker) directService(d *drawing) *deploy.Service {
 	if s := t.names.within(d.original); s != nil {
 		return s
 	}
-	ends := slices.Clone(t.arrows.from[d.id])
+	ends := slices.Clone(t.from[d.id])
 	for _, child := range t.children[d.id] {
-		ends = append(ends, t.arrows.from[child.id]...)
+		ends = append(ends, t.from[child.id]...)
 	}
 	for _, id := range ends {
 		if target := t.byID[id]; target != nil && slices.Contains(contextKinds, target.kind) {

@@ -65,7 +65,7 @@ func (t *taker) read(objects []msaez.CanvasObject, relations []msaez.CanvasRelat
 	t.byID = map[string]*drawing{}
 	t.arrows = arrows{from: map[string][]string{}, children: map[string][]subsetChild{}, parents: map[string]string{}}
 	for _, r := range relations {
-		t.arrows.from[r.From] = append(t.arrows.from[r.From], r.To)
+		t.from[r.From] = append(t.from[r.From], r.To)
 	}
 	for i, o := range objects {
 		if o.Type == subsetType {

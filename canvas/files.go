@@ -180,8 +180,8 @@ func collectComments(n *yaml.Node, path string, into map[string]string) {
 			}
 			collectComments(value, field, into)
 		}
-	case yaml.SequenceNode:
-		for i, item := range n.Content {
+	default:
+		for i, item := range items(n) {
 			entry := fmt.Sprintf("%s[%d]", path, i)
 			note(entry, item)
 			collectComments(item, entry, into)

@@ -64,6 +64,9 @@ func (t *taker) keep(d *drawing) {
 	if isIstio(d.group) {
 		path = topping.IstioFile
 	}
+	if s := t.names.find(text(d.node, "spec", "template", "metadata", "labels", topping.AppLabel)); s != nil && d.kind == "Rollout" {
+		t.warn(d, "its pods carry the app label of %s, so that the Service sends them requests beside those of the Deployment; keep one of the two", s.Name)
+	}
 	t.files.append(path, id, d.node)
 	t.layout.place(d.kind, d.name, d, true)
 	if d.upgraded != "" {

@@ -9,8 +9,10 @@ import (
 	"github.com/meshstorm/meshstorm/deploy"
 )
 
+// kafka is a broker as people draw it beside the contexts.
+const kafka = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"my-kafka","namespace":"","annotations":{"msaez.io/x":"1","msaez.io/Service_a":"[[1,2]]"}},"spec":{"selector":{"matchLabels":{"app":"my-kafka"}},"template":{"metadata":{"labels":{"app":"my-kafka"}},"spec":{"containers":[{"name":"kafka","image":"bitnami/kafka:3"}]}}}}`
+
 func TestObjectsThatAreNotGenerated(t *testing.T) {
-	kafka := `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"my-kafka","namespace":"","annotations":{"msaez.io/x":"1","msaez.io/Service_a":"[[1,2]]"}},"spec":{"selector":{"matchLabels":{"app":"my-kafka"}},"template":{"metadata":{"labels":{"app":"my-kafka"}},"spec":{"containers":[{"name":"kafka","image":"bitnami/kafka:3"}]}}}}`
 	run(t, []example{
 		{name: "a broker survives whole, in the workspace's namespace, without the canvas's annotations",
 			settings: func(s *deploy.Settings) { s.Namespace = "shop" },
@@ -32,6 +34,11 @@ func TestObjectsThatAreNotGenerated(t *testing.T) {
 		{name: "what bears a generated object's name is left out",
 			settings: func(s *deploy.Settings) { s.Kafka.Mode = "dev" },
 			canvas:   []element{on("StatefulSet", changed(kafka, `"Deployment"`, `"StatefulSet"`, `"spec":{"selector"`, `"spec":{"serviceName":"k","selector"`))}, warn: []string{"StatefulSet/my-kafka: left out: there is a StatefulSet my-kafka already"}},
+	})
+}
+
+func TestIngressAndStorage(t *testing.T) {
+	run(t, []example{
 		{name: "an Ingress of v1beta1 is converted and its backends follow the contexts",
 			canvas: []element{on("Ingress", `{"apiVersion":"extensions/v1beta1","kind":"Ingress","metadata":{"name":"gateway","annotations":{"kubernetes.io/ingress.class":"nginx"}},"spec":{"backend":{"serviceName":""},"rules":[{"host":"","http":{"paths":[{"path":"/books","pathType":"Prefix","backend":{"serviceName":"bookmanagement","servicePort":"8080"}},{"path":"/x","backend":{"serviceName":"","servicePort":80}}]}}]}}`)},
 			want: map[string]string{"Ingress/gateway spec": `{"ingressClassName":"nginx","rules":[{"http":{"paths":[{"backend":{"service":{"name":"book-management","port":{"number":8080}}},"path":"/books","pathType":"Prefix"}]}}]}`,
@@ -52,6 +59,11 @@ func TestObjectsThatAreNotGenerated(t *testing.T) {
 			want: map[string]string{"CronJob/c": "gone", "PersistentVolume/pv": "gone", "StorageClass/sc": "gone"},
 			warn: []string{"CronJob/c: left out: its container c has no image", "PersistentVolume/pv: left out: it names no access mode", "StorageClass/sc: left out: it names no provisioner",
 				"ConfigMap without a name: left out", "Namespace without a name: left out: there is no object behind"}},
+	})
+}
+
+func TestOldVersionsAndSchemas(t *testing.T) {
+	run(t, []example{
 		{name: "a CronJob of batch/v1beta1 is upgraded",
 			canvas: []element{on("CronJob", `{"apiVersion":"batch/v1beta1","kind":"CronJob","metadata":{"name":"c"},"spec":{"jobTemplate":{"spec":{"template":{"spec":{"containers":[{"name":"","image":"busybox:1"}],"restartPolicy":"OnFailure"}}}},"schedule":"*/1 * * * *"}}`)},
 			want:   map[string]string{"CronJob/c apiVersion": "batch/v1", "CronJob/c spec.jobTemplate.spec.template.spec.containers[0].name": "c"}},
@@ -73,6 +85,11 @@ func TestObjectsThatAreNotGenerated(t *testing.T) {
 			canvas: []element{{id: "b", typ: "RoleBinding", object: `{"apiVersion":"rbac.authorization.k8s.io/v1beta1","kind":"RoleBinding","metadata":{"name":"rb"},"roleRef":{"name":""},"subjects":[{"kind":"ServiceAccount","name":"bookmanagement","namespace":"default"},{"name":""}]}`},
 				{id: "r", typ: "Role", object: `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"read"},"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]}`}},
 			want: map[string]string{"RoleBinding/rb roleRef": `{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"read"}`, "RoleBinding/rb subjects": `[{"kind":"ServiceAccount","name":"book-management","namespace":"default"}]`}},
+	})
+}
+
+func TestReferencesAndTypes(t *testing.T) {
+	run(t, []example{
 		{name: "kinds without a namespace get none",
 			canvas: []element{on("Namespace", `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}}`), on("StorageClass", `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"fast","namespace":"x"},"provisioner":"ebs.csi.aws.com"}`)},
 			want:   map[string]string{"Namespace/shop metadata": `{"name":"shop"}`, "StorageClass/fast metadata": `{"name":"fast"}`}},
@@ -90,7 +107,7 @@ func TestObjectsThatAreNotGenerated(t *testing.T) {
 			canvas: []element{on("ServiceAccount", `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"sa"},"secrets":"all"}`), on("Service", `[]`), on("Job", `{"apiVersion":"batch/v1","kind":"Job","metadata":"x"}`),
 				on("Sidecar", istioObject("Sidecar", "s", `{"egress":"all"}`)), on("Thing", `{"apiVersion":"v1","kind":"Thing","metadata":{"name":"t"}}`), on("Widget", `{"apiVersion":"acme.io/v1","kind":"Widget","metadata":{"name":"w"},"spec":{"any":[1]}}`)},
 			want: map[string]string{"ServiceAccount/sa": "gone", "Sidecar/s": "gone", "Thing/t": "gone", "Widget/w spec.any": "[1]"},
-			warn: []string{"ServiceAccount/sa: left out: secrets", "Sidecar/s: left out: spec.egress", "Kubernetes has no kind Thing"}},
+			warn: []string{"ServiceAccount/sa: left out: secrets", "Sidecar/s: left out: spec.egress", "no kind Thing is in Kubernetes' v1"}},
 	})
 }
 

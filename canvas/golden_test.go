@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshstorm/meshstorm/canvas"
+	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/storm/msaez"
 	"github.com/meshstorm/meshstorm/topping"
 )
 
@@ -49,5 +52,24 @@ func golden(t *testing.T, name, got string) {
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
 		t.Errorf("%s differs; run with -update (-want +got):\n%s", path, d)
+	}
+}
+
+func BenchmarkTake(b *testing.B) {
+	model, err := os.ReadFile(filepath.Join("..", "testdata", "models", "canvas.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	doc, err := msaez.Parse(model, "canvas.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := deploy.Build(doc.Model, deploy.DefaultSettings("shop"))
+	files := render(b, m)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := canvas.Take(doc, m, files); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

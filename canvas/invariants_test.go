@@ -1,14 +1,14 @@
 package canvas_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"testing"
+	"time"
 
-	"github.com/golang/protobuf/jsonpb"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/protoadapt"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	strictjson "sigs.k8s.io/json"
@@ -81,8 +81,34 @@ func decodesIstio(data []byte, message proto.Message) error {
 			return fmt.Errorf("unknown field %s", key)
 		}
 	}
-	fresh := protoadapt.MessageV1Of(proto.Clone(message))
-	return (&jsonpb.Unmarshaler{}).Unmarshal(bytes.NewReader(object["spec"]), fresh)
+	var spec any
+	if err := json.Unmarshal(object["spec"], &spec); err != nil {
+		return err
+	}
+	seconds, err := json.Marshal(inSeconds(spec))
+	if err != nil {
+		return err
+	}
+	return protojson.Unmarshal(seconds, proto.Clone(message))
+}
+
+// inSeconds writes durations as protojson wants them; Istio takes "3m", too.
+func inSeconds(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key := range v {
+			v[key] = inSeconds(v[key])
+		}
+	case []any:
+		for i := range v {
+			v[i] = inSeconds(v[i])
+		}
+	case string:
+		if d, err := time.ParseDuration(v); err == nil && v != "0" {
+			return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
+		}
+	}
+	return v
 }
 
 // value is the field of an object as compact JSON, texts without quotes; "" is

@@ -93,7 +93,7 @@ func (t *taker) repairAutoscaler(d *drawing) {
 
 // pointsAt is the object of one of these kinds that an arrow leads to.
 func (t *taker) pointsAt(d *drawing, kinds ...string) *drawing {
-	for _, to := range t.arrows.from[d.id] {
+	for _, to := range t.from[d.id] {
 		target := t.byID[to]
 		for _, kind := range kinds {
 			if target != nil && target.kind == kind {

@@ -230,7 +230,7 @@ func (t *taker) readRoutes(d *drawing, r *rule, own *deploy.Service) {
 // arrow to the subset, by the VirtualService's name, by the only rule that has
 // such a subset, and by the other routes of the rule.
 func (t *taker) subsetService(d *drawing, subset string, own *deploy.Service, others []*yaml.Node) *deploy.Service {
-	for _, id := range t.arrows.from[d.id] {
+	for _, id := range t.from[d.id] {
 		parent := t.byID[t.parents[id]]
 		if parent == nil || subset == "" || !slices.ContainsFunc(t.children[parent.id], func(c subsetChild) bool { return c.id == id && c.name == subset }) {
 			continue

@@ -68,6 +68,12 @@ func TestRoutes(t *testing.T) {
 			canvas: []element{routesTo("vs-order", `{"name":"legacy","match":[{"uri":{"prefix":"/old/"}}],"rewrite":{"uri":"/orders/"},`+toOrder+`}`)},
 			want: map[string]string{"VirtualService/vsvc-order spec.http[0].name": "legacy", "VirtualService/vsvc-order spec.http[0].rewrite.uri": "/orders/",
 				"VirtualService/vsvc-order spec.http[1].match": primary}},
+	})
+}
+
+func TestConditions(t *testing.T) {
+	toOrder := `"route":[{"destination":{"host":"order"}}]`
+	run(t, []example{
 		{name: "a header condition without a path gets the context's paths and goes first",
 			canvas: []element{routesTo("vs-order", `{"match":[{"headers":{"user-agent":{"regex":".*Firefox.*"}}}],"route":[{"destination":{"host":"order","subset":"v2"}}]},{`+toOrder+`}`),
 				on("DestinationRule", istioObject("DestinationRule", "destrule-order", `{"host":"order","subsets":[{"name":"v1","labels":{"version":"v1"}},{"name":"v2","labels":{"version":"v2"}}]}`))},
@@ -86,12 +92,41 @@ func TestRoutes(t *testing.T) {
 		{name: "a timeout for one of the context's paths is a rule before the generated one",
 			canvas: []element{routesTo("vs-catalog", `{"match":[{"uri":{"prefix":"/items"}}],"timeout":"3s","route":[{"destination":{"host":"catalog"}}]}`)},
 			want:   map[string]string{"VirtualService/vsvc-catalog spec.http[0].match": `[{"uri":{"exact":"/items"}},{"uri":{"prefix":"/items/"}}]`, "VirtualService/vsvc-catalog spec.http[1].name": "primary"}},
+		{name: "what the original's topping wrote for a path loses its rewrite and gets the context's own paths",
+			canvas: []element{routesTo("vs-catalog", `{"match":[{"uri":{"exact":"/catalogs"},"method":{"exact":"GET"}}],"rewrite":{"uri":"/"},"route":[{"destination":{"host":"catalog"}}]}`)},
+			want: map[string]string{"VirtualService/vsvc-catalog spec.http[0].match": `[{"method":{"exact":"GET"},"uri":{"exact":"/items"}},{"method":{"exact":"GET"},"uri":{"prefix":"/items/"}},{"method":{"exact":"GET"},"uri":{"exact":"/tags"}},{"method":{"exact":"GET"},"uri":{"prefix":"/tags/"}}]`,
+				"VirtualService/vsvc-catalog spec.http[0].rewrite": ""}},
+		{name: "a condition on a path of one's own keeps its rewrite",
+			canvas: []element{routesTo("vs-order", `{"match":[{"uri":{"prefix":"/api/"},"port":80}],"rewrite":{"uri":"/"},`+toOrder+`}`)},
+			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].match": `[{"port":80,"uri":{"prefix":"/api/"}}]`, "VirtualService/vsvc-order spec.http[0].rewrite.uri": "/"}},
+		{name: "a gateway prefix is kept by the rules that get the context's paths",
+			settings: func(s *deploy.Settings) {
+				s.Services = map[string]deploy.ServiceSettings{"order": {PathPrefix: "/shop"}}
+			},
+			canvas: []element{routesTo("vs-order", `{"match":[{"headers":{"a":{"exact":"b"}}}],`+toOrder+`}`)},
+			want: map[string]string{"VirtualService/vsvc-order spec.http[0].match[1].uri.prefix": "/shop/orders/", "VirtualService/vsvc-order spec.http[0].rewrite.uriRegexRewrite.match": "^/shop(/.*)$",
+				"VirtualService/vsvc-order spec.http[0].match[1].headers.a.exact": "b"}},
+		{name: "for a context behind no gateway the default rule is left out and others survive",
+			settings: func(s *deploy.Settings) {
+				no := false
+				s.Services = map[string]deploy.ServiceSettings{"catalog": {Exposed: &no}}
+			},
+			canvas: []element{routesTo("vs-catalog", `{"match":[{"uri":{"prefix":"/"}}],"rewrite":{"uri":"/"},"route":[{"destination":{"host":"catalog"}}]},{"match":[{"uri":{"prefix":"/items"}}],"route":[{"destination":{"host":"catalog","subset":"v1"}}]}`)},
+			want: map[string]string{"VirtualService/vs-catalog spec.http[1]": "", "VirtualService/vs-catalog spec.http[0].route[0].destination": `{"host":"catalog","subset":"stable"}`,
+				"VirtualService/vs-catalog spec.gateways": `["main-gw"]`},
+			warn: []string{"the default rule (prefix / with rewrite /) for catalog is left out"}},
 		{name: "a redirect is a rule before the generated one",
 			canvas: []element{routesTo("vs-order", `{"match":[{"uri":{"exact":"/buy"}}],"redirect":{"uri":"/orders"}}`)},
 			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].redirect.uri": "/orders", "VirtualService/vsvc-order spec.http[0].route": ""}},
 		{name: "a mirror without a host goes to the canary",
 			canvas: []element{routesTo("vsvc-order", `{`+toOrder+`,"mirror":{"host":"","subset":"canary-v1"},"mirrorPercent":10}`)},
 			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].mirror": `{"host":"order","subset":"canary"}`, "VirtualService/vsvc-order spec.http[0].mirrorPercentage.value": "10"}},
+	})
+}
+
+func TestWhatIsLeftOfVirtualServices(t *testing.T) {
+	toOrder := `"route":[{"destination":{"host":"order"}}]`
+	run(t, []example{
 		{name: "one VirtualService for all contexts folds rule by rule",
 			canvas: []element{routesTo("shop", `{"match":[{"uri":{"prefix":"/orders"}}],`+toOrder+`},{"match":[{"uri":{"prefix":"/books"}}],"timeout":"1s","route":[{"destination":{"host":"bookmanagement"}}]}`)},
 			want:   map[string]string{"VirtualService/shop": "gone", "VirtualService/vsvc-book-management spec.http[0].timeout": "1s"}},

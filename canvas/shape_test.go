@@ -121,6 +121,7 @@ func typeOf(f protoreflect.FieldDescriptor, lines map[string]string) string {
 			describe(f.Message(), lines)
 			return name
 		}
+	default:
+		return "int"
 	}
-	return "int"
 }

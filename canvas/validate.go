@@ -26,7 +26,7 @@ func (t *taker) validate(d *drawing) {
 	case scheme.Scheme.Recognizes(d.gvk()):
 		unknown, err = strip(d.node, func() (any, error) { return scheme.Scheme.New(d.gvk()) })
 	case builtin(d.group):
-		err = fmt.Errorf("Kubernetes has no kind %s in %s", d.kind, text(d.node, "apiVersion"))
+		err = fmt.Errorf("no kind %s is in Kubernetes' %s", d.kind, text(d.node, "apiVersion"))
 	default: // a custom resource, whose schema only the cluster knows
 		unknown, err = validateMeta(d)
 	}
@@ -51,7 +51,7 @@ func builtin(group string) bool {
 func validateIstio(d *drawing) ([]string, error) {
 	shape, ok := shapes()[d.group+"/"+d.kind]
 	if !ok {
-		return nil, fmt.Errorf("Istio has no kind %s in %s", d.kind, text(d.node, "apiVersion"))
+		return nil, fmt.Errorf("no kind %s is in Istio's %s", d.kind, text(d.node, "apiVersion"))
 	}
 	unknown, err := validateMeta(d)
 	if err != nil {

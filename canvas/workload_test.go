@@ -10,7 +10,6 @@ const pod = "spec.template.spec.containers[0]"
 
 func TestWorkloadsOfAContext(t *testing.T) {
 	order := defaultDeployment("order")
-	pvc := `"volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"data"}},{"name":"data","persistentVolumeClaim":{"claimName":"data"}}],"containers":[{"volumeMounts":[{"mountPath":"/data","name":"data"},{"mountPath":"/data","name":"data"}],`
 	run(t, []example{
 		{name: "replicas that differ from 1 are taken over",
 			canvas: []element{on("Deployment", changed(order, `"replicas":1`, `"replicas":3`))},
@@ -49,6 +48,13 @@ func TestWorkloadsOfAContext(t *testing.T) {
 				"Deployment/order spec.template.metadata.labels": `{"app":"order","team":"a","track":"stable","version":"v2"}`,
 				"Deployment/order metadata.labels.team":          "a", "Deployment/order metadata.labels.version": ""},
 			warn: []string{"its selector's label version is not taken over"}},
+	})
+}
+
+func TestContainersOfAContext(t *testing.T) {
+	order := defaultDeployment("order")
+	pvc := `"volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"data"}},{"name":"data","persistentVolumeClaim":{"claimName":"data"}}],"containers":[{"volumeMounts":[{"mountPath":"/data","name":"data"},{"mountPath":"/data","name":"data"}],`
+	run(t, []example{
 		{name: "volumes that arrows drew twice are there once",
 			canvas: []element{on("Deployment", changed(order, `"containers":[{`, pvc))},
 			want: map[string]string{"Deployment/order spec.template.spec.volumes": `[{"name":"data","persistentVolumeClaim":{"claimName":"data"}}]`,
@@ -71,6 +77,12 @@ func TestWorkloadsOfAContext(t *testing.T) {
 			canvas: []element{on("Deployment", changed(order, `"containers":[`, `"initContainers":[{"name":"wait","image":"busybox:1"}],"containers":[{"name":"logs","image":"fluent/fluent-bit:3"},`))},
 			want: map[string]string{"Deployment/order spec.template.spec.containers[1].name": "logs", "Deployment/order " + pod + ".name": "order",
 				"Deployment/order spec.template.spec.initContainers[0].image": "busybox:1"}},
+	})
+}
+
+func TestProbesPortsAndTheRest(t *testing.T) {
+	order := defaultDeployment("order")
+	run(t, []example{
 		{name: "a changed probe is taken over, by the port's name",
 			canvas: []element{on("Deployment", changed(order, `"readinessProbe":{"httpGet":{"path":"/actuator/health"`, `"readinessProbe":{"httpGet":{"path":"/ready"`))},
 			want: map[string]string{"Deployment/order " + pod + ".readinessProbe.httpGet": `{"path":"/ready","port":"http"}`,
