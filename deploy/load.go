@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -24,12 +25,10 @@ type SettingsError struct {
 
 // Error gives the place first, as editors like it.
 func (e *SettingsError) Error() string {
-	switch {
-	case e.Line == 0:
+	if e.Line == 0 {
 		return e.File + ": " + e.Msg
-	default:
-		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
 	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
 }
 
 // Variable is the prefix of the environment variables that override settings.
@@ -72,7 +71,10 @@ func LoadSettings(data []byte, o LoadOptions) (*Settings, error) {
 }
 
 func byPlace(a, b error) int {
-	x, y := a.(*SettingsError), b.(*SettingsError)
+	var x, y *SettingsError
+	if !errors.As(a, &x) || !errors.As(b, &y) {
+		return 0
+	}
 	return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column), strings.Compare(x.Msg, y.Msg))
 }
 
@@ -103,7 +105,7 @@ func (l *loader) parse(data []byte) (*yaml.Node, error) {
 	case err != nil:
 		e := &SettingsError{File: l.file, Msg: "this is not YAML: " + yamlLine.ReplaceAllString(err.Error(), "") + "; correct the line, or start from an empty file"}
 		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
-			fmt.Sscan(m[1], &e.Line)
+			e.Line, _ = strconv.Atoi(m[1]) // the expression lets only digits through
 			e.Column = 1
 		}
 		return nil, e

@@ -136,7 +136,8 @@ func Name(folder string) string {
 // recoverRun completes or rolls back what a killed run left. A run that is
 // writing just now is no killed one: the error says that it holds the lock.
 func recoverRun(root string) error {
-	if _, err := os.Lstat(filepath.Join(root, filepath.FromSlash(StateDir), "journal.json")); err != nil {
+	_, err := os.Lstat(filepath.Join(root, filepath.FromSlash(StateDir), "journal.json"))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if _, err := manifest.Recover(root); err != nil {

@@ -83,7 +83,7 @@ func (a *app) generate(ctx context.Context, f *generateFlags, args []string) err
 		err = writeObjects(a, g)
 	default:
 		a.reportProblems(w.Intent)
-		a.reportGeneration(w, g, f.dryRun)
+		a.reportGeneration(g, f.dryRun)
 	}
 	if err != nil {
 		return outside(err)
@@ -151,7 +151,7 @@ func (a *app) reportProblems(m *deploy.Model) {
 	}
 }
 
-func (a *app) reportGeneration(w *workspace.Workspace, g *workspace.Generation, dryRun bool) {
+func (a *app) reportGeneration(g *workspace.Generation, dryRun bool) {
 	for _, warning := range g.Warnings {
 		fmt.Fprintln(a.Err, "canvas: "+warning)
 	}

@@ -77,7 +77,7 @@ func (a *app) reportNew(w *workspace.Workspace, g *workspace.Generation, dir str
 		fmt.Fprintf(a.Out, "%s: %s (%s, …)\n", dir, plural(n, "bounded context"), strings.Join(names[:12], ", "))
 	}
 	if g != nil {
-		a.reportGeneration(w, g, false)
+		a.reportGeneration(g, false)
 	}
 	if fatal := w.Intent.Fatal(); len(fatal) > 0 {
 		fmt.Fprintf(a.Err, "generate will refuse this model until its names are mended:\n  %s\n", strings.ReplaceAll(fixes(fatal), "\n", "\n  "))
