@@ -50,6 +50,7 @@ func Take(doc *msaez.Document, m *deploy.Model, generated []manifest.File) (Resu
 	t.foldVirtualServices()
 	t.foldWorkloads()
 	t.keepRest()
+	t.addCanaries()
 	rendered, err := t.files.render()
 	if err != nil {
 		return Result{}, fmt.Errorf("taking over the canvas: %w", err)

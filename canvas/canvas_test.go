@@ -149,7 +149,7 @@ func TestTheLabsModel(t *testing.T) {
 		kept = append(kept, id)
 	}
 	slices.Sort(kept)
-	want := []string{"ConfigMap/shop-model-1", "Deployment/delivery", "Deployment/order", "Deployment/product",
+	want := []string{"ConfigMap/shop-model-1", "Deployment/delivery", "Deployment/order", "Deployment/product", "Deployment/product-canary",
 		"DestinationRule/destrule-delivery", "DestinationRule/destrule-order", "DestinationRule/destrule-product",
 		"Gateway/main-gw", "Ingress/ingress", "PersistentVolumeClaim/d-data", "PersistentVolumeClaim/data",
 		"PersistentVolumeClaim/o-data", "PersistentVolumeClaim/p-data", "Service/delivery", "Service/order", "Service/product",

@@ -71,6 +71,19 @@ func serves(s *deploy.Service, path string) (root, inside bool) {
 	return s.Plural != "" && path == "/"+s.Plural, inside
 }
 
+// routedAs says why a path needs no rule: the service's own paths cover it, or
+// it is the context's plural, which the original routes whatever is served.
+func routedAs(s *deploy.Service, path string) string {
+	var all []string
+	for _, p := range s.Prefixes {
+		if covers(s.PathPrefix+p.Path, path) {
+			return s.Name + " serves it already"
+		}
+		all = append(all, p.Path)
+	}
+	return fmt.Sprintf("the original routes the plural of the context; %s serves %s", s.Name, strings.Join(all, ", "))
+}
+
 // foldRule folds a rule into the generated VirtualServices of the context it
 // routes to. It returns where to, or nil where the rule cannot be folded.
 func (t *taker) foldRule(d *drawing, r *rule, where entrance) *document {
@@ -248,7 +261,7 @@ func (t *taker) foldPaths(d *drawing, r *rule, doc *document) {
 	for _, m := range r.matches {
 		path, _ := pathOf(m)
 		if root, inside := serves(r.service, path); root || inside {
-			t.warn(d, "path %s is dropped: %s serves it already", path, r.service.Name)
+			t.warn(d, "path %s is dropped: %s", path, routedAs(r.service, path))
 			continue
 		}
 		extra = append(extra, m)

@@ -135,6 +135,5 @@ func (t *taker) applyShares(d *drawing, s *deploy.Service, share map[string]int)
 			}
 		}
 	}
-	t.warn(d, "weights stable %d, canary %d of %s are taken over; the canary has no pods until `meshstorm canary start %s`",
-		share[deploy.TrackStable], share[deploy.TrackCanary], s.Name, s.Name)
+	t.warn(d, "weights stable %d, canary %d of %s are taken over", share[deploy.TrackStable], share[deploy.TrackCanary], s.Name)
 }
