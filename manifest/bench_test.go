@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -83,5 +84,37 @@ func BenchmarkEncode(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/group")
 		})
+	}
+}
+
+// BenchmarkMerge merges a file in which every tenth group was edited and one
+// field of every object changed, and one in which neither happened.
+func BenchmarkMerge(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10000} {
+		files, err := manifest.Render("Generated.", groups(n))
+		if err != nil {
+			b.Fatal(err)
+		}
+		base := files[1].Data
+		next := bytes.ReplaceAll(base, []byte("main-gw"), []byte("other-gw"))
+		edited := bytes.ReplaceAll(base, []byte("0\n        subset: canary\n      weight: 0"), []byte("0\n        subset: canary\n      weight: 10"))
+		own := append(bytes.Clone(base), "---\n# mine\nkind: Own\nmetadata:\n  name: own\n"...)
+		for _, c := range []struct {
+			name             string
+			base, next, mine []byte
+		}{
+			{"unchanged", base, base, own}, {"generated", base, next, own}, {"edited", base, base, edited}, {"both", base, next, edited},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					merged, err := manifest.Merge("f", c.base, c.next, c.mine)
+					if err != nil || len(merged.Conflicts) > 0 {
+						b.Fatal(err, merged.Conflicts)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/group")
+			})
+		}
 	}
 }

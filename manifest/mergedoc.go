@@ -91,15 +91,30 @@ func (g *merger) write(path string) ([]byte, *yaml.Node) {
 	return text, reads(text)
 }
 
-// writeFlows turns changed flow collections into edits.
+// writeFlows turns changed flow collections into edits: on one line where they
+// were on one, and as blocks where they were not.
 func (g *merger) writeFlows() bool {
 	for holder, n := range g.flows {
 		start, end, ok := g.mine.inline(n)
-		text, can := flowText(nil, n)
-		if holder == nil || !ok || !can {
+		s, known := g.mine.spans[holder]
+		if !ok || !known {
 			return false
 		}
-		g.patch.add(edit{start: start, end: end, parts: []part{{text: text}}})
+		if bytes.IndexByte(g.mine.text[start:end], '\n') < 0 {
+			text, can := flowText(nil, n)
+			if !can {
+				return false
+			}
+			g.patch.add(edit{start: start, end: end, parts: []part{{text: text}}})
+			continue
+		}
+		text := reindent(bytes.TrimSuffix(encodeNode(n), []byte("\n")), s.column+2, true)
+		if g.mine.text[s.start] == '-' && s.after == s.start+1 {
+			text = append([]byte(" "), bytes.TrimLeft(text, " ")...)
+		} else {
+			text = append([]byte("\n"), text...)
+		}
+		g.patch.add(edit{start: s.after, end: end, parts: []part{{text: text}}})
 	}
 	return true
 }
@@ -114,15 +129,7 @@ func (g *merger) encode() []byte {
 	} else if marker(line, "---") {
 		buf.WriteString(separator)
 	}
-	func() {
-		defer func() { _ = recover() }() // the encoder panics on trees it finds odd; the caller sees that nothing came
-		enc := yaml.NewEncoder(&buf)
-		enc.SetIndent(2)
-		enc.CompactSeqIndent()
-		if enc.Encode(clone(g.mine.root)) == nil {
-			_ = enc.Close()
-		}
-	}()
+	buf.Write(encodeNode(g.mine.root))
 	return buf.Bytes()
 }
 

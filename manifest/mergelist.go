@@ -47,7 +47,7 @@ func (g *merger) list(path string, b, n, m side, in *flow) {
 	l.reordered = in == nil && l.moved()
 	mine := slices.Clone(m.value.Content)
 	l.items()
-	l.additions()
+	l.additions(mine)
 	if l.reordered {
 		l.reorder(mine)
 	}
@@ -109,7 +109,7 @@ func (l *listMerge) items() {
 
 // additions puts in what the generator added, after the item that comes before
 // it in the generator's order, so that what people put at the end stays there.
-func (l *listMerge) additions() {
+func (l *listMerge) additions(mine []*yaml.Node) {
 	var anchor, prev *yaml.Node
 	for i, id := range l.next {
 		now := l.now[id]
@@ -128,17 +128,20 @@ func (l *listMerge) additions() {
 			l.g.touched = true
 			continue
 		}
-		prev = l.g.insert(l.container.value, anchor, l.follower(i), prev, now, l.in)
+		prev = l.g.insert(l.container.value, anchor, l.follower(i, mine), prev, now, l.in)
 	}
 }
 
 // follower is the edited version's first item that the generator has after its
-// i-th; nil if there is none.
-func (l *listMerge) follower(i int) *yaml.Node {
+// i-th, or else its first one, gone or not; nil if it had none.
+func (l *listMerge) follower(i int, mine []*yaml.Node) *yaml.Node {
 	for _, id := range l.next[i+1:] {
 		if have, ok := l.have[id]; ok {
 			return have.holder
 		}
+	}
+	if len(mine) > 0 {
+		return mine[0]
 	}
 	return nil
 }

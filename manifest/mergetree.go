@@ -44,8 +44,16 @@ func (g *merger) value(path string, b, n, m side, in *flow) {
 func (g *merger) whole(path string, b, n, m side, in *flow) {
 	switch {
 	case equal(n.value, m.value), b.value != nil && equal(b.value, n.value):
-	case b.value != nil && equal(b.value, m.value):
+	case b.value == nil || !equal(b.value, m.value):
+		g.dispute(path, at(m), m.value, n.value)
+	case m.value.Kind == yaml.ScalarNode || g.base.inner(b) == g.mine.inner(m):
 		g.replace(n, m, in)
+	case len(n.value.Content) == len(m.value.Content) && n.value.Kind == yaml.SequenceNode && m.value.Kind == yaml.SequenceNode:
+		// Item by item, for the remarks between them.
+		for i, item := range m.value.Content {
+			was, now := b.value.Content[i], n.value.Content[i]
+			g.whole(path, side{was, was}, side{now, now}, side{item, item}, in)
+		}
 	default:
 		g.dispute(path, at(m), m.value, n.value)
 	}
@@ -106,12 +114,13 @@ func (g *merger) mapping(path string, b, n, m side, in *flow) {
 }
 
 // drop takes out what the generator no longer makes, unless a person changed
-// it.
+// it; a remark of theirs is a change, too.
 func (g *merger) drop(field string, was, have side, container *yaml.Node, in *flow) {
+	same := equal(was.value, have.value)
 	switch {
-	case equal(was.value, have.value) && g.base.remarks(was) == g.mine.remarks(have):
+	case same && g.base.remarks(was) == g.mine.remarks(have):
 		g.remove(container, have, in)
-	case open(field, was.value, have.value):
+	case !same && g.base.above(g.base.spans[was.holder]) == g.mine.above(g.mine.spans[have.holder]) && open(field, was.value, have.value):
 		// What people added to it stays, what was generated goes.
 		g.value(field, was, side{value: &yaml.Node{Kind: was.value.Kind}}, have, in)
 		if len(have.value.Content) == 0 {
@@ -333,8 +342,18 @@ func (l *layout) above(s span) string {
 // remarks are all comments of an entry.
 func (l *layout) remarks(s side) string {
 	var b strings.Builder
-	if at, ok := l.spans[s.holder]; ok {
+	at, ok := l.spans[s.holder]
+	if ok {
 		b.WriteString(l.above(at))
+	}
+	return b.String() + l.inner(s)
+}
+
+// inner are the comments of an entry without those above it.
+func (l *layout) inner(s side) string {
+	var b strings.Builder
+	at, ok := l.spans[s.holder]
+	if ok {
 		first, _ := l.lines.place(at.start)
 		for i := first; i < l.end && l.lines.start(i) < at.end; i++ {
 			if !l.content[i] {
@@ -342,19 +361,22 @@ func (l *layout) remarks(s side) string {
 			}
 		}
 	}
-	lineComments(&b, s.holder)
-	lineComments(&b, s.value)
-	return strings.ReplaceAll(b.String(), "\n\n", "\n")
+	nodeComments(&b, s.holder, ok)
+	nodeComments(&b, s.value, ok)
+	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-func lineComments(b *strings.Builder, n *yaml.Node) {
+// nodeComments collects the comments of a tree; with ends, only those at the
+// ends of lines.
+func nodeComments(b *strings.Builder, n *yaml.Node, ends bool) {
 	if n == nil {
 		return
 	}
-	if n.LineComment != "" {
-		b.WriteString(n.LineComment + "\n")
+	if !ends {
+		b.WriteString(n.HeadComment + "\n" + n.FootComment + "\n")
 	}
+	b.WriteString(n.LineComment + "\n")
 	for _, c := range n.Content {
-		lineComments(b, c)
+		nodeComments(b, c, ends)
 	}
 }

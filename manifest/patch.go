@@ -40,8 +40,15 @@ func (p *patch) apply() []byte {
 			}
 			return 1
 		}
-		// Of two that start together the wider one stands for both.
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(side(a), side(b)), cmp.Compare(b.end, a.end), cmp.Compare(a.order, b.order))
+		inserts := func(e edit) int {
+			if e.start == e.end {
+				return 0
+			}
+			return 1
+		}
+		// Of two ranges that start together the wider one stands for both.
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(side(a), side(b)), cmp.Compare(inserts(a), inserts(b)),
+			cmp.Compare(b.end, a.end), cmp.Compare(a.order, b.order))
 	})
 	return p.render(nil, 0, len(p.text), nil)
 }
@@ -49,7 +56,7 @@ func (p *patch) apply() []byte {
 // render appends the range with its edits. within is the edit whose part this
 // is: it must not be applied again.
 func (p *patch) render(out []byte, start, end int, within *edit) []byte {
-	at := start
+	at, replaced := start, -1 // replaced is the order of the edit that ends at at
 	for i := range p.edits {
 		e := &p.edits[i]
 		inside := e.start >= start && e.end <= end
@@ -58,11 +65,11 @@ func (p *patch) render(out []byte, start, end int, within *edit) []byte {
 		} else if e.start == e.end && e.start == end && within != nil {
 			inside = false
 		}
-		if within != nil && e.order == within.order || !inside || e.start < at {
+		if within != nil && e.order == within.order || !inside || e.start < at || e.after && e.start == at && e.order < replaced {
 			continue
 		}
 		out = append(out, p.text[at:e.start]...)
-		if len(e.parts) > 0 && e.lines() && len(out) > 0 && out[len(out)-1] != '\n' {
+		if e.after && len(out) > 0 && out[len(out)-1] != '\n' {
 			out = append(out, '\n')
 		}
 		for _, part := range e.parts {
@@ -74,14 +81,12 @@ func (p *patch) render(out []byte, start, end int, within *edit) []byte {
 			}
 			out = append(out, part.text...)
 		}
-		at = e.end
+		if at = e.end; e.end > e.start {
+			replaced = e.order
+		}
 	}
 	return append(out, p.text[at:end]...)
 }
-
-// lines tells whether the edit inserts whole lines below others, so that the
-// file's last line needs a break before it.
-func (e *edit) lines() bool { return e.after }
 
 // reindent moves every line of a block but the first by some columns.
 func reindent(text []byte, by int, first bool) []byte {
