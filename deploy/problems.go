@@ -115,9 +115,10 @@ func (b *builder) checkPaths() {
 			} else {
 				byFirst[first] = append(byFirst[first], o)
 			}
-			for _, c := range candidates {
+			for _, c := range candidates { // the first owner is enough: the fix is the same for the others
 				if w := overlap(c.path, o.path); w != "" && c.svc != s {
 					b.pathOverlap(c.svc, c.path, s, o.path, w)
+					break
 				}
 			}
 		}
@@ -126,8 +127,16 @@ func (b *builder) checkPaths() {
 
 func (b *builder) pathOverlap(a *Service, aPath string, c *Service, cPath, witness string) {
 	b.problem(Problem{Code: CodePathOverlap, Severity: SeverityError, Source: c.Source,
-		Message: fmt.Sprintf("%s and %s both serve %s at the gateway (%s and %s); which of the two gets the request depends on the order in which their VirtualServices were created", a.Source, c.Source, witness, aPath, cPath),
+		Message: fmt.Sprintf("%s and %s both serve %s at the gateway%s; which of the two gets the request depends on the order in which their VirtualServices were created", a.Source, c.Source, witness, through(witness, aPath, cPath)),
 		Fix:     fmt.Sprintf("put one of them under a prefix in %s:\n  services:\n    %s:\n      pathPrefix: /%s", SettingsFile, c.Name, c.Name)})
+}
+
+// through names the two paths where they are not simply the witness.
+func through(witness, a, c string) string {
+	if a == witness && c == witness {
+		return ""
+	}
+	return fmt.Sprintf(" (through %s and %s)", a, c)
 }
 
 func (b *builder) checkSettings() {
