@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 	"strings"
@@ -17,19 +16,18 @@ import (
 // that names no field is an error.
 func Encode(value any, comments map[string]string) ([]byte, error) {
 	var e emitter
-	var buf bytes.Buffer
-	if err := e.object(value, comments, &buf); err != nil {
+	if err := e.object(value, comments, &scratch{}); err != nil {
 		return nil, err
 	}
 	return e.out, nil
 }
 
-func (e *emitter) object(v any, byPath map[string]string, buf *bytes.Buffer) error {
+func (e *emitter) object(v any, byPath map[string]string, s *scratch) error {
 	c, err := newComments(byPath)
 	if err != nil {
 		return err
 	}
-	tree, err := toTree(v, buf)
+	tree, err := toTree(v, s)
 	if err != nil {
 		return err
 	}
@@ -100,13 +98,13 @@ func encodeAll(objects []Object) ([][]byte, error) {
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), (len(objects)+batch-1)/batch) {
 		wg.Go(func() {
-			var buf bytes.Buffer
+			var s scratch
 			for {
 				start := int(next.Add(batch)) - batch
 				if start >= len(objects) {
 					return
 				}
-				encodeBatch(objects, start, texts, errs, &buf)
+				encodeBatch(objects, start, texts, errs, &s)
 			}
 		})
 	}
@@ -119,14 +117,14 @@ func encodeAll(objects []Object) ([][]byte, error) {
 	return texts, nil
 }
 
-func encodeBatch(objects []Object, start int, texts [][]byte, errs []error, buf *bytes.Buffer) {
+func encodeBatch(objects []Object, start int, texts [][]byte, errs []error, s *scratch) {
 	end := min(start+batch, len(objects))
 	var e emitter
 	bounds := make([]int, 0, batch+1)
 	for i := start; i < end; i++ {
 		bounds = append(bounds, len(e.out))
 		if objects[i].Value != nil {
-			errs[i] = e.object(objects[i].Value, objects[i].Comments, buf)
+			errs[i] = e.object(objects[i].Value, objects[i].Comments, s)
 		}
 	}
 	bounds = append(bounds, len(e.out))

@@ -24,8 +24,9 @@ type piece struct {
 func cut(path string, data []byte, known func(piece) bool) ([]piece, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	crlf := bytes.Contains(data, []byte("\r\n"))
-	var pieces []piece
-	for _, c := range split(data) {
+	chunks := split(data)
+	pieces := make([]piece, 0, len(chunks))
+	for _, c := range chunks {
 		p := piece{raw: data[c.start:c.end], body: c.body - c.start, line: c.line}
 		p.text = p.raw
 		if crlf {

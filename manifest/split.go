@@ -49,7 +49,7 @@ func oddBreaks(data []byte) bool {
 }
 
 func splitPlain(data []byte) []chunk {
-	var chunks []chunk
+	chunks := make([]chunk, 0, 1+bytes.Count(data, []byte("\n---")))
 	c := chunk{line: 1}
 	ended, content := false, false
 	for at, line := 0, 1; at < len(data); line++ {

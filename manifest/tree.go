@@ -32,24 +32,33 @@ type field struct {
 	value
 }
 
+// scratch is memory that trees use one after the other.
+type scratch struct {
+	buf    bytes.Buffer
+	fields []field
+}
+
 // toTree marshals v with the type's own JSON rules and reads the result back
-// in order. buf is scratch space: the tree points into it.
-func toTree(v any, buf *bytes.Buffer) (value, error) {
-	buf.Reset()
-	enc := json.NewEncoder(buf)
+// in order. The tree points into the scratch memory: it lasts until the next.
+func toTree(v any, s *scratch) (value, error) {
+	s.buf.Reset()
+	enc := json.NewEncoder(&s.buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return value{}, fmt.Errorf("encode %T: %w", v, err)
 	}
-	d := jsonReader{data: buf.Bytes()}
-	return d.value(), nil
+	d := jsonReader{data: s.buf.Bytes(), fields: s.fields[:0]}
+	tree := d.value()
+	s.fields = d.fields
+	return tree, nil
 }
 
 // jsonReader reads what encoding/json wrote: the input is valid, so it only
 // needs to find the ends.
 type jsonReader struct {
-	data []byte
-	at   int
+	data   []byte
+	at     int
+	fields []field // of the objects that are open, the innermost last
 }
 
 func (d *jsonReader) space() byte {
@@ -85,19 +94,22 @@ func (d *jsonReader) value() value {
 }
 
 func (d *jsonReader) object() value {
-	v := value{kind: kindMap}
 	d.at++
+	mark := len(d.fields)
 	for d.space() != '}' {
 		key := d.quoted()
 		d.space()
 		d.at++ // the colon
-		v.fields = append(v.fields, field{key, d.value()})
+		v := d.value()
+		d.fields = append(d.fields, field{key, v})
 		if d.space() == ',' {
 			d.at++
 			d.space()
 		}
 	}
 	d.at++
+	v := value{kind: kindMap, fields: slices.Clone(d.fields[mark:])}
+	d.fields = d.fields[:mark]
 	return v
 }
 
