@@ -37,8 +37,8 @@ type Document struct {
 	Line       int    // 1-based line of its first content
 	APIVersion string
 	ID         ID
-	Node       *yaml.Node // the mapping; nil where the document holds only comments
-	Text       []byte     // the document as written, without its separators
+	Node       *yaml.Node // the object's mapping, or whatever else the document holds; nil where it holds only comments
+	Text       []byte     // the document as written, without its separators; for an item of a List, the whole List
 }
 
 // Conflict is a value that both a person and the generator changed. The
