@@ -197,6 +197,26 @@ func TestSwitchingAToppingOffRemovesItsObjectsButNoEdits(t *testing.T) {
 	}
 }
 
+func TestADeletedObjectStaysDeletedAndADeletedFileComesBack(t *testing.T) {
+	w := mall(t)
+	istio := filepath.Join(w, "kubernetes/template/istio.yml")
+	text := read(t, istio)
+	at := strings.Index(text, "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\n")
+	end := at + 4 + strings.Index(text[at+4:], "---\n")
+	write(t, text[:at]+text[end:], istio)
+	meshstorm(t, "", 0, "generate", w)
+	if read(t, istio) != text[:at]+text[end:] {
+		t.Error("the deleted object came back, or something else changed")
+	}
+	if err := os.Remove(istio); err != nil {
+		t.Fatal(err)
+	}
+	meshstorm(t, "", 0, "generate", w)
+	if read(t, istio) != text {
+		t.Error("the deleted file did not come back whole")
+	}
+}
+
 func TestAnAutoscalerTakesTheReplicasOver(t *testing.T) {
 	w := mall(t)
 	template := filepath.Join(w, "kubernetes/template/template.yml")

@@ -262,6 +262,9 @@ func mergeFile(path string, base, next, mine []byte) (GeneratedFile, error) {
 	if base == nil && next == nil && mine == nil {
 		return f, nil
 	}
+	if mine == nil {
+		base = nil // who removes a whole file wants it made anew, not every object of it gone
+	}
 	merged, err := manifest.Merge(path, base, next, mine)
 	if err != nil {
 		return f, err
