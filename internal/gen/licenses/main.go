@@ -99,13 +99,21 @@ func linked(command string) ([]module, error) {
 func licenseOf(dir string) (text, license string, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "[LlCc][IiOo][CcPp][EeYy]*"))
 	if err != nil || len(files) == 0 {
-		return "", "", fmt.Errorf("no licence file in the module")
+		return "", "", errors.New("no licence file in the module")
 	}
-	data, err := os.ReadFile(files[0])
-	if err != nil {
-		return "", "", err
+	for _, file := range files { // some modules have a COPYRIGHT beside the LICENSE
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return "", "", err
+		}
+		if text, license = string(data), licenseName(string(data)); license != "unknown" {
+			break
+		}
 	}
-	text = string(data)
+	return text, license, nil
+}
+
+func licenseName(text string) string {
 	flat := strings.ToLower(strings.Join(strings.Fields(text), " "))
 	for _, known := range []struct{ phrase, name string }{
 		{"apache license version 2.0", "Apache-2.0"},
@@ -119,10 +127,10 @@ func licenseOf(dir string) (text, license string, err error) {
 		{"redistribution and use in source and binary forms", "BSD-2-Clause"},
 	} {
 		if strings.Contains(flat, known.phrase) {
-			return text, known.name, nil
+			return known.name
 		}
 	}
-	return text, "unknown", nil
+	return "unknown"
 }
 
 type spdxPackage struct {
