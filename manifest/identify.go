@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"errors"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -61,7 +62,7 @@ func (p *piece) parse(path string) error {
 	for _, root := range roots {
 		doc, err := newDocument(path, root)
 		if err != nil {
-			if e, ok := err.(*SyntaxError); ok {
+			if e := (*SyntaxError)(nil); errors.As(err, &e) {
 				e.Line += p.line - 1
 			}
 			return err

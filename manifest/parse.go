@@ -120,7 +120,7 @@ func decodeAll(text []byte) (roots []*yaml.Node, err error) {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var root yaml.Node
-		if err := dec.Decode(&root); err == io.EOF {
+		if err := dec.Decode(&root); errors.Is(err, io.EOF) {
 			return roots, nil
 		} else if err != nil {
 			return nil, err

@@ -59,8 +59,12 @@ func recoverLocked(root string, step func(string) error) (bool, error) {
 		return false, fmt.Errorf("complete an interrupted run: %w", err)
 	}
 	var j journal
-	if err := json.Unmarshal(text, &j); err != nil || !j.valid() {
-		return false, fmt.Errorf("%s is no journal of meshstorm (%v); remove it to give the interrupted run up",
+	err = json.Unmarshal(text, &j)
+	if err == nil && !j.valid() {
+		err = errors.New("its entries make no sense")
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s is no journal of meshstorm: %w; remove it to give the interrupted run up",
 			filepath.Join(root, filepath.FromSlash(journalFile)), err)
 	}
 	if err := d.apply(j); err != nil {
