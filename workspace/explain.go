@@ -11,6 +11,7 @@ import (
 
 	checkschema "github.com/meshstorm/meshstorm/check/schema"
 	"github.com/meshstorm/meshstorm/manifest"
+	"github.com/meshstorm/meshstorm/topping"
 )
 
 // Explanation answers where a field of an object comes from. Its JSON form is
@@ -141,10 +142,13 @@ func (w *Workspace) explainField(doc *manifest.Document, field string) (*Explana
 	}
 	e.Line, e.Column, _ = doc.Locate(field)
 	for _, t := range Toppings() {
-		if reason, ok := t.Why(w.Intent, doc.ID, field); ok && (field != "" || reason.Source != "") {
+		if reason, ok := t.Why(w.Intent, doc.ID, field); ok {
 			e.Why, e.Setting, e.Source = reason.Text, reason.Setting, reason.Source
 			break
 		}
+	}
+	if field == "" {
+		e.Source = value(doc.Get("metadata.annotations[" + topping.SourceAnnotation + "]"))
 	}
 	if e.Setting != "" {
 		e.Origin = w.Settings.Origin(e.Setting)

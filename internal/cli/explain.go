@@ -99,6 +99,9 @@ func (a *app) writeExplanation(e *workspace.Explanation) {
 		fmt.Fprintln(a.Out)
 		fmt.Fprintf(a.Out, "%s: %s\n", f.Field, f.Value)
 		row("  why", f.Why)
+		if f.Source != e.Source {
+			row("  from", f.Source)
+		}
 		if f.Setting != "" {
 			row("  setting", fmt.Sprintf("%s (%s)", f.Setting, f.Origin))
 		}
