@@ -41,9 +41,9 @@ for n in "${counts[@]}"; do
   BEFORE="rm -rf '$w/kubernetes' '$w/.meshstorm/base'" measure "generate, first" generate "$w"
   printf '   objects: %d\n' "$(cat "$w"/kubernetes/template/*.yml | grep -c '^kind: ')"
   BEFORE= measure "generate, nothing changed" generate "$w"
+  BEFORE= measure "check" check "$w"
   sed -i 's/weight: 100/weight: 90/; s/weight: 0$/weight: 10/' "$w/kubernetes/template/istio.yml"
   cp -r "$w" "$tmp/keep"
   BEFORE="rm -rf '$w'; cp -r '$tmp/keep' '$w'; printf 'image: {tag: v2}\n' >>'$w/meshstorm.yaml'" measure "generate, all edited and changed" generate "$w"
   rm -rf "$tmp/keep"
-  BEFORE= measure "check" check "$w"
 done
