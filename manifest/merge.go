@@ -37,6 +37,7 @@ func Merge(path string, base, next, mine []byte) (Merged, error) {
 		return Merged{}, err
 	}
 	f.crlf = bytes.Count(mine, []byte("\r\n"))*2 > bytes.Count(mine, []byte("\n"))
+	f.followMoves()
 	f.run()
 	switch {
 	case bytes.Equal(base, next):
