@@ -115,9 +115,11 @@ func TestSuppression(t *testing.T) {
 		{"an annotation for another code is unused", "T2 because", nil, "MS0002 T1", 0},
 		{"settings with kind and name", "", []check.Suppression{{"T1", "Service/order", "old"}}, "", 1},
 		{"settings with kind, namespace and name", "", []check.Suppression{{"T1", "Service/shop/*", "old"}}, "", 1},
-		{"settings for another namespace are unused", "", []check.Suppression{{"T1", "Service/mall/order", "old"}}, "MS0003 T1", 0},
-		{"settings without a reason warn", "", []check.Suppression{{"T1", "Service/order", " "}}, "MS0002 T1", 0},
-		{"a malformed glob matches nothing", "", []check.Suppression{{"T1", "Service/[", "old"}}, "MS0003 T1", 0},
+		{"settings for another namespace are unused", "", []check.Suppression{{"T1", "Service/mall/order", "old"}}, "T1 MS0003", 0},
+		{"settings without a reason warn", "", []check.Suppression{{"T1", "Service/order", " "}}, "T1 MS0002", 0},
+		{"settings without an object suppress everywhere", "", []check.Suppression{{"T1", "", "old"}}, "", 1},
+		{"a star suppresses everywhere", "", []check.Suppression{{"T1", "*", "old"}}, "", 1},
+		{"a malformed glob matches nothing", "", []check.Suppression{{"T1", "Service/[", "old"}}, "T1 MS0003", 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -131,6 +133,16 @@ func TestSuppression(t *testing.T) {
 				t.Errorf("%d suppressed, want %d", r.Summary.Suppressed, test.suppressed)
 			}
 		})
+	}
+}
+
+func TestFindingsAboutTheModelAreSuppressedByTheirElement(t *testing.T) {
+	model := check.Finding{Code: "T1", Severity: check.Warning, Message: "bad", File: "storm.json", Source: "BoundedContext/order"}
+	for object, want := range map[string]int{"": 1, "*": 1, "BoundedContext/order": 1, "BoundedContext/*": 1, "BoundedContext/pay": 0} {
+		in := &check.Input{Suppressions: []check.Suppression{{Code: "T1", Object: object, Reason: "known"}}}
+		if r := check.Run(t.Context(), in, []check.Rule{find(model)}); r.Summary.Suppressed != want {
+			t.Errorf("object %q: %d suppressed, want %d", object, r.Summary.Suppressed, want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -17,8 +18,11 @@ const annotationIstio = "galley.istio.io/analyze-suppress"
 
 // Suppression sets findings aside that somebody has decided to live with.
 type Suppression struct {
-	Code   string // exact, "IST0101"
-	Object string // "Kind/name" or "Kind/namespace/name"; * and ? as in a shell
+	Code string // exact, "IST0101"
+	// Object is "Kind/name" or "Kind/namespace/name", with * and ? as in a shell;
+	// for findings about the model the element, "BoundedContext/order". "" and
+	// "*" stand for everything.
+	Object string
 	Reason string // required: without it the suppression has no effect
 }
 
@@ -57,7 +61,7 @@ func suppress(in *Input, found []Finding) (kept []Finding, set []SuppressedFindi
 
 func firstMatch(all []*suppression, f Finding) *suppression {
 	// MS0001 says that a check did not run; no object's annotation may hide it.
-	if f.Object == nil || f.Code == CodeInternal {
+	if f.Code == CodeInternal {
 		return nil
 	}
 	for _, s := range all {
@@ -73,7 +77,14 @@ func (s *suppression) matches(f Finding) bool {
 		return false
 	}
 	if s.resource != nil {
-		return s.resource.ID() == *f.Object
+		return f.Object != nil && s.resource.ID() == *f.Object
+	}
+	if s.Object == "" || s.Object == "*" {
+		return true
+	}
+	if f.Object == nil {
+		ok, err := path.Match(s.Object, f.Source)
+		return ok && err == nil
 	}
 	return matchObject(s.Object, *f.Object)
 }
@@ -133,5 +144,6 @@ func (s *suppression) remark(code string, severity Severity, message, fix string
 		return f
 	}
 	return Finding{Code: code, Severity: severity, Fix: fix,
-		Message: fmt.Sprintf("in the settings, for %q: %s", s.Object, message)}
+		File:    "meshstorm.yaml",
+		Message: fmt.Sprintf("ignore, for %s: %s", cmp.Or(s.Object, "all objects"), message)}
 }

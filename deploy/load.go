@@ -314,7 +314,7 @@ func (l *loader) environment(getenv func(string) string) {
 		to   *string
 	}{
 		{"workspace", &s.Workspace}, {"namespace", &s.Namespace}, {"istioVersion", &s.IstioVersion},
-		{"kubernetesVersion", &s.KubernetesVersion}, {"routing", &s.Routing}, {"security", &s.Security},
+		{"istioProfile", &s.IstioProfile}, {"kubernetesVersion", &s.KubernetesVersion}, {"routing", &s.Routing}, {"security", &s.Security},
 		{"image.registry", &s.Image.Registry}, {"image.tag", &s.Image.Tag}, {"image.pattern", &s.Image.Pattern},
 		{"gateway.name", &s.Gateway.Name}, {"kafka.mode", &s.Kafka.Mode}, {"kafka.env", &s.Kafka.Env},
 		{"kafka.brokers", &s.Kafka.Brokers}, {"kafka.image", &s.Kafka.Image},

@@ -18,6 +18,8 @@ type Settings struct {
 	Names map[string]string `json:"names,omitempty"`
 	// IstioVersion selects the API versions and fields that this version has, as MAJOR.MINOR. Default: 1.31.
 	IstioVersion string `json:"istioVersion,omitempty"`
+	// IstioProfile is the installation profile that check assumes: it decides whether an ingress or egress gateway is there, and with what mesh config. Default: demo.
+	IstioProfile string `json:"istioProfile,omitempty"`
 	// KubernetesVersion selects the fields that this version has, as MAJOR.MINOR. Default: 1.37.
 	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
 	// Routing is "rest" (default): routes are the REST resources the model has; or "msaez": the shape of the original's topping, exact plural of the context with rewrite to /.
@@ -124,7 +126,7 @@ type PathSettings struct {
 type Ignore struct {
 	// Code of the finding, such as IST0118.
 	Code string `json:"code"`
-	// Object is Kind/name or Kind/namespace/name, where * stands for any; empty means all objects.
+	// Object is Kind/name or Kind/namespace/name, where * stands for any, or the model element a finding names (BoundedContext/order); empty means everything.
 	Object string `json:"object,omitempty"`
 	// Reason says why; without one nothing is ignored.
 	Reason string `json:"reason"`
@@ -145,6 +147,7 @@ const PlaceholderRegistry = "registry.example.com"
 func (s *Settings) setDefaults() {
 	setDefault(&s.Namespace, "default")
 	setDefault(&s.IstioVersion, "1.31")
+	setDefault(&s.IstioProfile, "demo")
 	setDefault(&s.KubernetesVersion, "1.37")
 	setDefault(&s.Routing, "rest")
 	setDefault(&s.Security, "baseline")

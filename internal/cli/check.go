@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,8 +15,9 @@ import (
 )
 
 type checkFlags struct {
-	output string
-	failOn string
+	output  string
+	failOn  string
+	profile string
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -34,6 +36,10 @@ and the Gateway API, Istio's validation and analyzers, and what the model says.`
 	}
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or sarif")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the exit code 1: error, warning or info")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "Istio's installation profile to assume; default: istioProfile of the settings, else demo")
+	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return analyze.Profiles(), cobra.ShellCompDirectiveNoFileComp
+	})
 	return cmd
 }
 
@@ -45,7 +51,11 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	rules := slices.Concat(check.Rules(), analyze.Rules(analyze.Options{}))
+	profile, err := assumedProfile(f.profile, in)
+	if err != nil {
+		return err
+	}
+	rules := slices.Concat(check.Rules(), analyze.Rules(analyze.Options{Profile: profile}))
 	report := check.Run(ctx, in, rules)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -66,6 +76,22 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		return no()
 	}
 	return nil
+}
+
+// assumedProfile is the flag's profile, else the settings', else demo, which
+// the lab and the tutorials install.
+func assumedProfile(flag string, in *check.Input) (string, error) {
+	profile, from := flag, "--profile"
+	if profile == "" {
+		profile, from = "demo", "the default"
+		if in.Intent != nil {
+			profile, from = in.Intent.Settings.IstioProfile, in.Intent.Settings.Origin("istioProfile")+": istioProfile"
+		}
+	}
+	if !slices.Contains(analyze.Profiles(), profile) {
+		return "", usage("%s: %q is no profile of Istio; expected one of %s", from, profile, strings.Join(analyze.Profiles(), ", "))
+	}
+	return profile, nil
 }
 
 func checkSeverity(s string) error {
