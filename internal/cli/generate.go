@@ -139,8 +139,8 @@ func (a *app) reportProblems(m *deploy.Model) {
 	const most = 10
 	shown := 0
 	for _, p := range m.Problems {
-		if p.Severity == deploy.SeverityInfo {
-			continue
+		if p.Severity == deploy.SeverityInfo || p.Code == deploy.CodeRegistry {
+			continue // nothing that generate must work around
 		}
 		if shown++; shown <= most {
 			fmt.Fprintf(a.Err, "%s %s: %s\n", p.Severity, p.Code, p.Message)
