@@ -1,6 +1,8 @@
 package canvas
 
 import (
+	"strings"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/meshstorm/meshstorm/deploy"
@@ -37,29 +39,45 @@ func (t *taker) addCanaries() {
 // canaryTakesTraffic reports whether a rule of a context's VirtualServices
 // sends anything to the canary.
 func (t *taker) canaryTakesTraffic(s *deploy.Service) bool {
-	for _, doc := range t.routesOf(s) {
-		for _, rule := range items(doc.node, "spec", "http") {
-			for _, r := range items(rule, "route") {
-				weight, given := number(r, "weight")
-				if text(r, "destination", "subset") == deploy.TrackCanary && (!given || weight > 0) {
+	for _, f := range t.files.list {
+		for _, doc := range f.docs {
+			if doc.node == nil || doc.ID.Group != groupIstio || doc.ID.Kind != "VirtualService" {
+				continue
+			}
+			for _, rule := range items(doc.node, "spec", "http") {
+				if routesToCanary(rule, s) || mirrorsToCanary(rule, s) {
 					return true
 				}
-			}
-			if mirrors(rule) {
-				return true
 			}
 		}
 	}
 	return false
 }
 
-// mirrors reports whether a rule copies requests to the canary.
-func mirrors(rule *yaml.Node) bool {
-	if text(rule, "mirror", "subset") == deploy.TrackCanary {
+func routesToCanary(rule *yaml.Node, s *deploy.Service) bool {
+	for _, r := range items(rule, "route") {
+		weight, given := number(r, "weight")
+		if isCanary(s, at(r, "destination")) && (!given || weight > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// isCanary reports whether a destination is the canary of a service, whose host
+// may be written short or in full.
+func isCanary(s *deploy.Service, destination *yaml.Node) bool {
+	host, _, _ := strings.Cut(text(destination, "host"), ".")
+	return host == s.Name && text(destination, "subset") == deploy.TrackCanary
+}
+
+// mirrorsToCanary reports whether a rule copies requests to the canary.
+func mirrorsToCanary(rule *yaml.Node, s *deploy.Service) bool {
+	if isCanary(s, at(rule, "mirror")) {
 		return true
 	}
 	for _, m := range items(rule, "mirrors") {
-		if text(m, "destination", "subset") == deploy.TrackCanary {
+		if isCanary(s, at(m, "destination")) {
 			return true
 		}
 	}

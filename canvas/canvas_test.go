@@ -136,7 +136,7 @@ func TestTheLabsModel(t *testing.T) {
 		"Ingress/ingress spec.ingressClassName":                                "nginx",
 		"Ingress/ingress spec.rules[0].host":                                   "",
 		"Ingress/ingress spec.rules[0].http.paths[2].backend.service.name":     "delivery",
-		"DestinationRule/destrule-product spec.subsets[0].labels":              `{"track":"stable"}`,
+		"DestinationRule/destrule-product spec.subsets[0].labels":              `{"app":"product","track":"stable"}`,
 		"Gateway/main-gw spec.servers":                                         `[{"hosts":["*"],"port":{"name":"http","number":80,"protocol":"HTTP"}}]`,
 	} {
 		object, field, _ := strings.Cut(path, " ")

@@ -16,7 +16,7 @@ func TestWeights(t *testing.T) {
 		"VirtualService/vsvc-order-mesh spec.http[0].route":     `[{"destination":{"host":"order.default.svc.cluster.local","subset":"stable"},"weight":80},{"destination":{"host":"order.default.svc.cluster.local","subset":"canary"},"weight":20}]`,
 		"VirtualService/vsvc-order spec.http[0].name":           "primary",
 		"VirtualService/vsvc-order spec.http[0].rewrite":        "",
-		"DestinationRule/destrule-order spec.subsets[1].labels": `{"track":"canary"}`,
+		"DestinationRule/destrule-order spec.subsets[1].labels": `{"app":"order","track":"canary"}`,
 	}
 	run(t, []example{
 		{name: "subsets called stable and canary map by name, at the gateway and in the mesh",
@@ -201,7 +201,7 @@ func TestDestinationRules(t *testing.T) {
 			warn: []string{"it becomes consecutive5xxErrors"}},
 		{name: "subsets are not kept, their policies go to the track",
 			canvas: []element{rule("drule-order", `{"host":"","subsets":[{"name":"v3","labels":{"version":"v3"}},{"name":"v4","labels":{"version":"v4"},"trafficPolicy":{"connectionPool":{"tcp":{"maxConnections":"5"}}}}]}`)},
-			want:   map[string]string{"DestinationRule/destrule-order spec.subsets": `[{"labels":{"track":"stable"},"name":"stable"},{"labels":{"track":"canary"},"name":"canary","trafficPolicy":{"connectionPool":{"tcp":{"maxConnections":5}}}}]`},
+			want:   map[string]string{"DestinationRule/destrule-order spec.subsets": `[{"labels":{"app":"order","track":"stable"},"name":"stable"},{"labels":{"app":"order","track":"canary"},"name":"canary","trafficPolicy":{"connectionPool":{"tcp":{"maxConnections":5}}}}]`},
 			warn:   []string{"v3 is stable, v4 is canary"}},
 		{name: "an empty host is told by who routes to the subsets",
 			canvas: []element{rule("drule", `{"host":"","subsets":[{"name":"blue"}],"trafficPolicy":{"tls":{"mode":"ISTIO_MUTUAL"}}}`),

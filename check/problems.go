@@ -13,7 +13,7 @@ func Problems() Rule {
 		Codes: []string{
 			deploy.CodeModel, deploy.CodeNameEmpty, deploy.CodeNameLong, deploy.CodeNameTwice,
 			deploy.CodeNameDerived, deploy.CodeNoContext, deploy.CodeUnusedSetting,
-			deploy.CodeNoResource, deploy.CodePathOverlap, deploy.CodeRelation,
+			deploy.CodeNoResource, deploy.CodePathOverlap, deploy.CodeRelation, deploy.CodePrefix,
 			deploy.CodeImage, deploy.CodeRegistry, deploy.CodeRestricted,
 		},
 		Name: "model",
@@ -29,6 +29,7 @@ func Problems() Rule {
 			deploy.CodeNoResource:    "A bounded context serves nothing over HTTP.",
 			deploy.CodePathOverlap:   "Two bounded contexts serve the same path at the gateway.",
 			deploy.CodeRelation:      "A relation leads nowhere.",
+			deploy.CodePrefix:        "A gateway prefix cannot be taken away from a path with a variable.",
 			deploy.CodeImage:         "An image in the settings is no image reference.",
 			deploy.CodeRegistry:      "The image registry is still the placeholder.",
 			deploy.CodeRestricted:    "What the setting security: restricted asks of images and the cluster.",

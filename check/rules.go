@@ -9,6 +9,7 @@ func Rules() []Rule {
 		Broker(),
 		Decoding(),
 		Names(),
+		Duplicates(),
 		Images(),
 		Workloads(),
 		Services(),

@@ -318,6 +318,75 @@ func TestAModelWithoutContextsIsValid(t *testing.T) {
 	}
 }
 
+func TestPathsAsPeopleWriteThem(t *testing.T) {
+	for in, want := range map[string]string{
+		"orders": "/orders", "/orders/**": "/orders", "/orders/*": "/orders", "http://host:8080/abs/path": "/abs/path",
+		"/%ED%95%9C": "/한", "/x%20y": "/x y", "/a//b/./../c?x=1#y": "/a/b/c", "/re/{id:[a-z/]+}/z": "/re/{id}/z", ":id/x": "/{id}/x", "/100%": "/100%",
+	} {
+		if got := cleanPath(in); got != want {
+			t.Errorf("cleanPath(%q) = %q, want %q", in, got, want)
+		}
+	}
+	for in, want := range map[string]string{
+		"/a(b)!*'": "/a(b)!*'", "/주문": "/%EC%A3%BC%EB%AC%B8", "/a b": "/a%20b", "/a|b[c]": "/a%7Cb%5Bc%5D", "/x%": "/x%25",
+	} {
+		if got := EncodePath(in); got != want {
+			t.Errorf("EncodePath(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSegmentsWithLiteralPartsKeepThem(t *testing.T) {
+	for in, want := range map[string]string{
+		"/report-{id}.csv": `/report-[^/]+\.csv(/.*)?`, "/v{x}/list": `/v[^/]+/list(/.*)?`, "/lit{/x": `/lit%7B/x(/.*)?`,
+	} {
+		if got := PathRegex(in); got != want {
+			t.Errorf("PathRegex(%q) = %q, want %q", in, got, want)
+		}
+	}
+	if HasVariable("/lit{") {
+		t.Error("a stray brace is no variable")
+	}
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"/report-{id}.csv", "/report-7.csv", true}, {"/report-{id}.csv", "/sales", false}, {"/{x}", "/sales", true},
+		{"/a-{x}", "/a-{y}/z", true}, {"/orders", "/orders-{x}", false},
+	} {
+		if got := overlap(tt.a, tt.b) != ""; got != tt.want {
+			t.Errorf("overlap(%q, %q) = %v, want %v", tt.a, tt.b, got, tt.want)
+		}
+	}
+	if !covers("/report-{id}.csv", "/report-7.csv/x") || covers("/report-{id}.csv", "/report-{n}.txt") || covers("/a", "/{x}") {
+		t.Error("covers is wrong for patterns")
+	}
+}
+
+func TestAPrefixBeforeAVariableNeedsIstio119(t *testing.T) {
+	for version, want := range map[string]bool{"1.18": true, "1.19": false} {
+		s := load(t, "istioVersion: "+version+"\nservices: {order: {pathPrefix: /shop, paths: {add: ['/x/{id}/y']}}}\n")
+		m := Build(model(contextOf("order", aggregate("Order"))), s)
+		if got := slices.Contains(codes(m), CodePrefix); got != want {
+			t.Errorf("istioVersion %s: reported %v, want %v", version, got, want)
+		}
+	}
+}
+
+func TestTheAPIServersOwnServiceIsNotOurs(t *testing.T) {
+	m := Build(model(contextOf("kubernetes", aggregate("A"))), DefaultSettings("shop"))
+	if len(m.Fatal()) != 1 {
+		t.Errorf("problems: %v", m.Problems)
+	}
+}
+
+func TestAnEmptyReplacementDropsAllPaths(t *testing.T) {
+	m := Build(model(contextOf("order", aggregate("Order"))), load(t, "services: {order: {paths: {replace: []}}}\n"))
+	if n := len(m.Services[0].Resources); n != 0 {
+		t.Errorf("%d paths are left", n)
+	}
+}
+
 func TestPathRegexIsSegmentSafe(t *testing.T) {
 	if got, want := PathRegex("/a.b/{id}/주문"), `/a\.b/[^/]+/%EC%A3%BC%EB%AC%B8(/.*)?`; got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -171,6 +171,7 @@ func (l *loader) decode(n *yaml.Node, v reflect.Value, path string) {
 			l.fault(n, "%s: expected a list, found %s", path, kindName(n))
 			return
 		}
+		v.Set(reflect.MakeSlice(v.Type(), 0, len(n.Content))) // an empty list is said, not left out
 		for i, item := range n.Content {
 			e := reflect.New(v.Type().Elem()).Elem()
 			l.decode(item, e, fmt.Sprintf("%s[%d]", path, i))

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -9,11 +10,26 @@ import (
 	"github.com/meshstorm/meshstorm/storm"
 )
 
+var (
+	// origin is what stands before the path of a whole URL.
+	origin = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*`)
+	// constraint is the expression in "{id:[0-9]+}", as frameworks write it.
+	constraint = regexp.MustCompile(`\{([^{}/:]+):[^{}]*\}`)
+	// variable is {name} or a part of a segment such as report-{id}.csv.
+	variable = regexp.MustCompile(`\{[^{}/]+\}`)
+)
+
 // cleanPath makes "/a/b" of what people write as a path: separators doubled or
-// at the end, "." and ".." segments, a query, ":id" for a variable.
+// at the end, "." and ".." segments, a query, ":id" for a variable, "/**" at
+// the end, a URL's scheme and host, percent-encoding.
 func cleanPath(p string) string {
+	p = constraint.ReplaceAllString(origin.ReplaceAllString(strings.TrimSpace(p), ""), "{$1}")
 	p, _, _ = strings.Cut(p, "?")
 	p, _, _ = strings.Cut(p, "#")
+	p = strings.TrimSuffix(strings.TrimSuffix(p, "/**"), "/*")
+	if plain, err := url.PathUnescape(p); err == nil {
+		p = plain
+	}
 	var out []string
 	for s := range strings.SplitSeq(p, "/") {
 		s = strings.TrimSpace(s)
@@ -30,8 +46,43 @@ func cleanPath(p string) string {
 
 func segments(p string) []string { return strings.Split(strings.TrimPrefix(p, "/"), "/") }
 
-// isVariable reports whether a segment such as {id} stands for any text.
-func isVariable(segment string) bool { return strings.Contains(segment, "{") }
+// isVariable reports whether a segment such as {id} or report-{id}.csv stands
+// for more than one text.
+func isVariable(segment string) bool { return variable.MatchString(segment) }
+
+// takesAny reports whether a segment stands for any text.
+func takesAny(segment string) bool { return variable.FindString(segment) == segment && segment != "" }
+
+// segmentRegex is an RE2 expression for one segment, encoded.
+func segmentRegex(segment string) string {
+	var b strings.Builder
+	from := 0
+	for _, at := range variable.FindAllStringIndex(segment, -1) {
+		b.WriteString(regexp.QuoteMeta(encodeSegment(segment[from:at[0]])))
+		b.WriteString("[^/]+")
+		from = at[1]
+	}
+	b.WriteString(regexp.QuoteMeta(encodeSegment(segment[from:])))
+	return b.String()
+}
+
+// meet returns a text that both segments take, or "". Two patterns that both
+// hold literal parts are taken to meet: to say so is the safe side.
+func meet(a, b string) string {
+	fits := func(pattern, text string) bool {
+		ok, err := regexp.MatchString("^"+segmentRegex(pattern)+"$", encodeSegment(text))
+		return err == nil && ok
+	}
+	switch {
+	case a == b, isVariable(a) && isVariable(b):
+		return a
+	case isVariable(a) && (takesAny(a) || fits(a, b)):
+		return b
+	case isVariable(b) && (takesAny(b) || fits(b, a)):
+		return a
+	}
+	return ""
+}
 
 // Covers reports whether every path that q's prefix takes is also taken by p's.
 func covers(p, q string) bool {
@@ -40,7 +91,7 @@ func covers(p, q string) bool {
 		return false
 	}
 	for i := range ps {
-		if !isVariable(ps[i]) && ps[i] != qs[i] {
+		if !takesAny(ps[i]) && ps[i] != qs[i] && (isVariable(qs[i]) || meet(ps[i], qs[i]) == "") {
 			return false
 		}
 	}
@@ -56,19 +107,12 @@ func overlap(p, q string) string {
 	}
 	witness := slices.Clone(long)
 	for i := range min(len(ps), len(qs)) {
-		switch {
-		case isVariable(ps[i]):
-			witness[i] = qs[i]
-		case isVariable(qs[i]) || ps[i] == qs[i]:
-			witness[i] = ps[i]
-		default:
+		if witness[i] = meet(ps[i], qs[i]); witness[i] == "" {
 			return ""
 		}
 	}
 	for i, s := range witness {
-		if isVariable(s) {
-			witness[i] = "1"
-		}
+		witness[i] = variable.ReplaceAllString(s, "1")
 	}
 	return "/" + strings.Join(witness, "/")
 }
@@ -95,8 +139,30 @@ func prefixesOf(resources []Resource) []Prefix {
 	return kept
 }
 
-// EncodePath is a path as clients send it: UTF-8 percent-encoded, "/" kept.
-func EncodePath(p string) string { return (&url.URL{Path: p}).EscapedPath() }
+// EncodePath is a path as clients send it: UTF-8 percent-encoded, but for "/"
+// and what RFC 3986 lets stand in a path (pchar), which browsers and curl leave
+// as it is.
+func EncodePath(p string) string {
+	parts := strings.Split(p, "/")
+	for i := range parts {
+		parts[i] = encodeSegment(parts[i])
+	}
+	return strings.Join(parts, "/")
+}
+
+func encodeSegment(s string) string {
+	const pchar = "-._~!$&'()*+,;=:@"
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(pchar, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
 
 // HasVariable reports whether a path holds a {name} segment, so that only a
 // regular expression can match it.
@@ -107,12 +173,7 @@ func HasVariable(p string) bool { return slices.ContainsFunc(segments(p), isVari
 func PathRegex(p string) string {
 	var b strings.Builder
 	for _, s := range segments(p) {
-		b.WriteByte('/')
-		if isVariable(s) {
-			b.WriteString("[^/]+")
-		} else {
-			b.WriteString(regexp.QuoteMeta(strings.TrimPrefix(EncodePath("/"+s), "/")))
-		}
+		b.WriteString("/" + segmentRegex(s))
 	}
 	return b.String() + "(/.*)?"
 }

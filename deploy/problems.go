@@ -21,6 +21,7 @@ const (
 	CodeNoResource    = "MS0301" // a context serves nothing over HTTP
 	CodePathOverlap   = "MS0302" // two contexts serve the same path at the gateway
 	CodeRelation      = "MS0303" // a relation leads nowhere
+	CodePrefix        = "MS0304" // a path prefix that this Istio cannot take away
 	CodeImage         = "MS0401" // an image reference does not parse
 	CodeRegistry      = "MS0402" // the registry is still the placeholder
 	CodeRestricted    = "MS0403" // what security: restricted asks for
@@ -55,6 +56,8 @@ func (b *builder) brokerName() string {
 
 func (b *builder) checkName(s *Service, taken map[string]*Service) {
 	switch first := taken[s.Name]; {
+	case s.Name == "kubernetes" && b.model.Settings.Namespace == "default":
+		b.fatalName(CodeNameDerived, s, "the Service kubernetes in the namespace default is the API server's own")
 	case s.Name == "":
 		b.fatalName(CodeNameEmpty, s, "nothing is left of its name as a DNS name")
 	case len(s.Name) > MaxName:
@@ -102,6 +105,7 @@ func (b *builder) checkPaths() {
 		if !s.Exposed || b.model.Settings.Routing == "msaez" {
 			continue
 		}
+		b.checkPrefix(s)
 		for _, p := range s.Prefixes {
 			o := owner{s.PathPrefix + p.Path, s}
 			first := segments(o.path)[0]
@@ -123,6 +127,19 @@ func (b *builder) checkPaths() {
 			}
 		}
 	}
+}
+
+// checkPrefix finds paths with variables under a gateway prefix that would have
+// to be rewritten by expression, which Istio can since 1.19.
+func (b *builder) checkPrefix(s *Service) {
+	i := slices.IndexFunc(s.Prefixes, func(p Prefix) bool { return HasVariable(p.Path) })
+	if s.PathPrefix == "" || i < 0 || b.model.Settings.Istio().AtLeast(1, 19) {
+		return
+	}
+	b.problem(Problem{Code: CodePrefix, Severity: SeverityError, Source: s.Source,
+		Message: fmt.Sprintf("%s serves %s under the prefix %s, which Istio %s cannot take away from a path with a variable, so that path gets no route",
+			s.Source, s.Prefixes[i].Path, s.PathPrefix, b.model.Settings.IstioVersion),
+		Fix: "set istioVersion to 1.19 or later, or do without pathPrefix for this service"})
 }
 
 func (b *builder) pathOverlap(a *Service, aPath string, c *Service, cPath, witness string) {

@@ -167,6 +167,9 @@ func (l *loader) validateGateway() {
 	}
 	for i, h := range g.Hosts {
 		path := fmt.Sprintf("gateway.hosts[%d]", i)
+		if slices.Index(g.Hosts, h) < i {
+			l.at(path, "%q stands twice; remove one", h)
+		}
 		if _, err := netip.ParseAddr(h); err == nil {
 			l.at(path, "%q is an IP address; Istio's gateways take host names only", h)
 			continue

@@ -88,7 +88,9 @@ func mainGateway(m *deploy.Model) *gateway {
 }
 
 // destinations makes the subsets. They select by track, never by version, so
-// that promoting a canary edits neither a selector nor a subset.
+// that promoting a canary edits neither a selector nor a subset. The label app
+// adds nothing for Envoy, which looks at the Service's pods only, but istioctl's
+// analyzer takes any pod of the namespace for the subset's (IST0173).
 func destinations(m *deploy.Model, s *deploy.Service) *destinationRule {
 	d := &destinationRule{
 		TypeMeta:   typeMeta(m, "DestinationRule"),
@@ -96,7 +98,7 @@ func destinations(m *deploy.Model, s *deploy.Service) *destinationRule {
 		Spec:       destinationRuleSpec{Host: s.Name},
 	}
 	for _, t := range s.Tracks {
-		d.Spec.Subsets = append(d.Spec.Subsets, subset{Name: t.Name, Labels: map[string]string{topping.TrackLabel: t.Name}})
+		d.Spec.Subsets = append(d.Spec.Subsets, subset{Name: t.Name, Labels: map[string]string{topping.AppLabel: s.Name, topping.TrackLabel: t.Name}})
 	}
 	return d
 }

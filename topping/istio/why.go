@@ -27,7 +27,7 @@ var rules = append(topping.CommonRules(), []topping.Rule{
 	{Kind: "VirtualService", Path: "spec.http.*.route.*.weight", Text: "the share of this track: 100 to stable and 0 to canary unless set", Setting: "services.{service}.weights"},
 
 	{Kind: "DestinationRule", Path: "spec.host", Text: "the Service of this context"},
-	{Kind: "DestinationRule", Path: "spec.subsets", Text: "one subset per track; they select by the label track, so promoting a canary never edits a selector or a subset"},
+	{Kind: "DestinationRule", Path: "spec.subsets", Text: "one subset per track; they select the pods of the context by the label track, so promoting a canary never edits a selector or a subset"},
 }...)
 
 // Why explains a field.
