@@ -102,7 +102,7 @@ func TestEditsSurvive(t *testing.T) {
 		elements["new-agg"] = map[string]any{"_type": "org.uengine.modeling.model.Aggregate", "id": "new-agg", "name": "Coupon", "boundedContext": map[string]any{"id": "new-bc"}, "elementView": view("Aggregate")}
 	})
 	r := meshstorm(t, "", 0, "generate", w)
-	if !strings.Contains(r.stdout, "with your edits") {
+	if !strings.Contains(r.stdout, "edited or added by you") {
 		t.Errorf("generate does not say that edits were kept:\n%s", r.stdout)
 	}
 	text, data = read(t, istio), read(t, template)

@@ -189,7 +189,7 @@ func fileSummary(f workspace.GeneratedFile) string {
 	}
 	kept := ""
 	if len(f.Kept) > 0 {
-		kept = fmt.Sprintf(", %d with your edits", len(f.Kept))
+		kept = fmt.Sprintf(", %d edited or added by you", len(f.Kept))
 	}
 	return fmt.Sprintf("%s: %s%s", plural(f.Objects, "object"), state, kept)
 }
