@@ -191,7 +191,8 @@ func (l *loader) decodeScalar(n *yaml.Node, v reflect.Value, path string) {
 		v.SetString(n.Value)
 		return
 	}
-	if err := n.Decode(v.Addr().Interface()); err != nil {
+	fraction := v.Kind() == reflect.Int32 && n.ShortTag() != "!!int" // yaml would cut it off
+	if err := n.Decode(v.Addr().Interface()); err != nil || fraction {
 		l.fault(n, "%s: expected %s, found %q", path, typeName(v.Type()), n.Value)
 	}
 }

@@ -76,6 +76,7 @@ func TestBadSettingsNameThePlaceAndTheNextStep(t *testing.T) {
 		{"a key twice", "namespace: a\nnamespace: b\n", `meshstorm.yaml:2:1: key "namespace" stands twice, first in line 1`},
 		{"two documents", "namespace: a\n---\nnamespace: b\n", "a second document begins here"},
 		{"a number where a list is expected", "toppings: istio\n", "meshstorm.yaml:1:11: toppings: expected a list"},
+		{"a part of a replica", "services: {order: {replicas: 1.5}}\n", "expected a whole number, found \"1.5\""},
 		{"text where a number is expected", "services: {order: {replicas: many}}\n", "expected a whole number, found \"many\""},
 		{"a namespace that is no label", "namespace: My_Shop\n", `"My_Shop" is not a DNS-1123 label; use lower-case letters, digits and -, such as "my-shop"`},
 		{"an unknown routing", "routing: exact\n", "expected rest or msaez"},
@@ -121,7 +122,7 @@ func TestVariablesStandBeforeTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Namespace != "ci" || s.Image.Registry != "ghcr.io/ci" || s.IstioVersion != "1.18" || len(s.Toppings) != 1 {
+	if s.Namespace != "ci" || s.Image.Registry != "ghcr.io/ci" || s.IstioVersion != "1.18" || s.Runs("istio") || !s.Runs("kubernetes") || !s.Has("istio") {
 		t.Errorf("got %+v", s)
 	}
 	if o := s.Origin("namespace"); o != "MESHSTORM_NAMESPACE" {

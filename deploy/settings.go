@@ -1,6 +1,9 @@
 package deploy
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // SettingsFile is the name of the settings file at a workspace's root.
 const SettingsFile = "meshstorm.yaml"
@@ -38,6 +41,7 @@ type Settings struct {
 	Ignore []Ignore `json:"ignore,omitempty"`
 
 	origins map[string]string // setting's path → where its value came from
+	only    []string          // the toppings of this run; nil for all
 }
 
 // ImageSettings is the pattern of image references.
@@ -187,20 +191,24 @@ func (s *Settings) Origin(path string) string {
 	return "default"
 }
 
-// SetToppings overrides the toppings, as a flag does.
+// SetToppings limits this run to some toppings, as a flag does. What the others
+// wrote stays: only the file's own toppings say what is wanted at all.
 func (s *Settings) SetToppings(names []string, origin string) {
-	s.Toppings = names
+	s.only = names
 	s.origins["toppings"] = origin
 }
 
-// Has reports whether a topping is switched on.
-func (s *Settings) Has(topping string) bool {
-	for _, t := range s.Toppings {
-		if t == topping {
-			return true
-		}
+// Runs reports whether a topping renders in this run.
+func (s *Settings) Runs(topping string) bool {
+	if s.only != nil {
+		return slices.Contains(s.only, topping)
 	}
-	return false
+	return slices.Contains(s.Toppings, topping)
+}
+
+// Has reports whether a topping is switched on, in this run or in the file.
+func (s *Settings) Has(topping string) bool {
+	return slices.Contains(s.Toppings, topping) || slices.Contains(s.only, topping)
 }
 
 // Clone copies the settings deeply enough that overrides of one copy do not

@@ -80,7 +80,7 @@ func (l *loader) validate(toppings []string) {
 	l.oneOf("kafka.mode", s.Kafka.Mode, "external", "dev")
 	l.version("istioVersion", s.IstioVersion, OldestIstio)
 	l.version("kubernetesVersion", s.KubernetesVersion, OldestKubernetes)
-	for i, t := range s.Toppings {
+	for i, t := range slices.Concat(s.Toppings, s.only) {
 		if toppings != nil && !slices.Contains(toppings, t) {
 			path := fmt.Sprintf("toppings[%d]", i)
 			if l.places[path] == nil {

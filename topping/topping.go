@@ -89,7 +89,7 @@ func (r Registry) Selected(s *deploy.Settings) ([]Topping, error) {
 			return nil, err
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(r), func(t Topping) bool { return !s.Has(t.Name()) }), nil
+	return slices.DeleteFunc(slices.Clone(r), func(t Topping) bool { return !s.Runs(t.Name()) }), nil
 }
 
 // Meta is the metadata that all objects of a service share.

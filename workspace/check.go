@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/manifest"
@@ -46,6 +47,7 @@ func (w *Workspace) CheckInput() (*check.Input, error) {
 // not exist is an error.
 func FilesInput(paths []string) (*check.Input, error) {
 	in := &check.Input{}
+	read := 0
 	for _, p := range paths {
 		info, err := os.Stat(p)
 		if err != nil {
@@ -59,10 +61,17 @@ func FilesInput(paths []string) (*check.Input, error) {
 		}
 		for _, f := range files {
 			full := filepath.Join(p, filepath.FromSlash(f))
+			if info.IsDir() && filepath.Base(full) == SettingsFile {
+				continue // ours, and no manifest
+			}
+			read++
 			if err := addFile(in, filepath.ToSlash(full), full); err != nil {
 				return nil, err
 			}
 		}
+	}
+	if read == 0 {
+		return nil, fmt.Errorf("%s: no YAML files in there, so there is nothing to check", strings.Join(paths, ", "))
 	}
 	return in, nil
 }

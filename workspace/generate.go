@@ -85,7 +85,9 @@ func (w *Workspace) Generate(ctx context.Context) (*Generation, error) {
 			return nil, err
 		}
 	}
-	w.noteAutoscalers(old)
+	if err := w.noteAutoscalers(old); err != nil {
+		return nil, err
+	}
 	next, err := w.render()
 	if err != nil {
 		return nil, err
@@ -137,6 +139,9 @@ func (w *Workspace) onDisk() (*disk, error) {
 		return err
 	}
 	for _, t := range Toppings() {
+		if w.Settings.Has(t.Name()) && !w.Settings.Runs(t.Name()) {
+			continue // left as it is in this run
+		}
 		for _, p := range t.Files() {
 			d.paths = append(d.paths, p)
 			if err := errors.Join(load(d.mine, p, p), load(d.base, p, BaseDir+"/"+p)); err != nil {
@@ -196,9 +201,19 @@ func (w *Workspace) render() (map[string][]byte, error) {
 
 // noteAutoscalers finds the HorizontalPodAutoscalers in people's files. Only
 // documents that name the kind are looked at, for files may be large.
-func (w *Workspace) noteAutoscalers(d *disk) {
-	for _, path := range d.paths {
-		for part := range bytes.SplitSeq(d.mine[path], []byte("\n---")) {
+func (w *Workspace) noteAutoscalers(d *disk) error {
+	files, err := w.Manifests()
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(files, d.paths)))) {
+		data := d.mine[path]
+		if data == nil {
+			if data, err = w.read(path); err != nil {
+				return err
+			}
+		}
+		for part := range bytes.SplitSeq(data, []byte("\n---")) {
 			if !bytes.Contains(part, []byte("HorizontalPodAutoscaler")) {
 				continue
 			}
@@ -211,6 +226,7 @@ func (w *Workspace) noteAutoscalers(d *disk) {
 			}
 		}
 	}
+	return nil
 }
 
 func (w *Workspace) noteAutoscaler(doc *manifest.Document) {

@@ -112,8 +112,10 @@ func LoadSettings(data []byte, folder string, o Options) (*deploy.Settings, erro
 		return nil, err
 	}
 	if o.Toppings != nil {
-		if _, err := Toppings().Selected(&deploy.Settings{Toppings: o.Toppings}); err != nil {
-			return nil, fmt.Errorf("--topping: %w", err)
+		for _, name := range o.Toppings {
+			if _, err := Toppings().Get(name); err != nil {
+				return nil, fmt.Errorf("--topping: %w", err)
+			}
 		}
 		s.SetToppings(o.Toppings, "--topping")
 	}

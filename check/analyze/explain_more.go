@@ -50,7 +50,7 @@ var laterExplanations = map[string]explanation{
 		"", "install the Gateway API CRDs of version %[2]v or later"},
 	"IST0173": {"A subset selects no pod.",
 		"The share of requests that a route sends there gets 503 (no healthy upstream).",
-		"deploy pods with the subset's labels, correct the labels, or set the weight to 0"},
+		"deploy pods with the subset's labels, correct the labels, or set the weight to 0; services.NAME.weights in meshstorm.yaml makes a canary's Deployment too"},
 	"IST0174": {"A DestinationRule is for a host that nobody knows.",
 		"It has no effect: its subsets and traffic policy apply to nothing.",
 		"correct spec.host, or add the Service or ServiceEntry"},

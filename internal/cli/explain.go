@@ -78,7 +78,12 @@ func (a *app) writeExplanation(e *workspace.Explanation) {
 	if e.File != "" {
 		row("place", fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column))
 	}
-	row("value", e.Value)
+	switch {
+	case e.Value != "":
+		row("value", e.Value)
+	case e.Field != "" && e.File != "":
+		row("value", "(not set in the files)")
+	}
 	switch {
 	case e.Edited && e.Generated == "":
 		row("edited", "yes; the last generation did not write it")

@@ -53,6 +53,9 @@ func (Topping) Why(m *deploy.Model, id manifest.ID, field string) (topping.Reaso
 		return topping.Reason{}, false
 	}
 	r := rule.Reason(svc)
+	if rule.Path == "apiVersion" {
+		r.Setting = "" // these kinds have one version in all releases that are supported
+	}
 	if svc == nil {
 		r.Source = "Model/" + m.Workspace
 		if broker {
