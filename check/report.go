@@ -41,18 +41,6 @@ type RuleInfo struct {
 	Code, Name, Doc string
 }
 
-// Has tells whether there is a finding of the severity or a worse one.
-func (r Report) Has(s Severity) bool {
-	switch s {
-	case Info:
-		return r.Summary.Error+r.Summary.Warning+r.Summary.Info > 0
-	case Warning:
-		return r.Summary.Error+r.Summary.Warning > 0
-	default:
-		return r.Summary.Error > 0
-	}
-}
-
 // MarshalJSON gives the form that `check -o json` prints.
 func (r Report) MarshalJSON() ([]byte, error) {
 	out := struct {

@@ -3,7 +3,6 @@ package deploy
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -340,6 +339,3 @@ func variableName(path string) string {
 	path = upperCase.ReplaceAllString(path, "_$0")
 	return Variable + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
-
-// MarshalSettings writes settings as JSON, for tools that read what won.
-func MarshalSettings(s *Settings) ([]byte, error) { return json.MarshalIndent(s, "", "  ") }

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"maps"
 	"slices"
 )
 
@@ -209,12 +208,4 @@ func (s *Settings) Runs(topping string) bool {
 // Has reports whether a topping is switched on, in this run or in the file.
 func (s *Settings) Has(topping string) bool {
 	return slices.Contains(s.Toppings, topping) || slices.Contains(s.only, topping)
-}
-
-// Clone copies the settings deeply enough that overrides of one copy do not
-// show in the other.
-func (s *Settings) Clone() *Settings {
-	c := *s
-	c.origins = maps.Clone(s.origins)
-	return &c
 }

@@ -315,20 +315,3 @@ func (w *Workspace) addState(g *Generation, d *disk) error {
 	g.change(SchemaFile, old, deploy.Schema())
 	return nil
 }
-
-// Objects counts what the intent renders to, for people.
-func (w *Workspace) Objects() ([]manifest.Object, error) {
-	selected, err := Toppings().Selected(w.Settings)
-	if err != nil {
-		return nil, err
-	}
-	var all []manifest.Object
-	for _, t := range selected {
-		objects, err := t.Render(w.Intent)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, objects...)
-	}
-	return all, nil
-}
