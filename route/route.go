@@ -1,0 +1,175 @@
+// Package route decides what Envoy would do with one HTTP request. It takes
+// Envoy's own route configuration (v3), as istiod or anybody else sends it, and
+// a request; it gives the virtual host, the route, the cluster and everything
+// that is done to the request on the way, or a reason for each route that did
+// not take it. What it cannot evaluate it calls unsupported; it never guesses.
+package route
+
+import (
+	"time"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+)
+
+// Request is one HTTP request as a proxy sees it.
+type Request struct {
+	Method    string // "" is GET
+	Scheme    string // "" is http
+	Authority string // the Host or :authority header, with the port where the client sent one
+	Path      string // path and query as on the wire; "" is "/"
+	Headers   []Header
+	// Random is the number that Envoy would draw for weights and fractions of
+	// this request; Envoy takes it modulo the total.
+	Random uint64
+	// Runtime says what the runtime layer holds for a fraction; nil takes each
+	// fraction's default.
+	Runtime Runtime
+	TLS     *TLS // nil for plain text
+	// Internal marks a request that Envoy trusts as internal
+	// (x-envoy-internal), which internal redirects and internal_only_headers
+	// look at.
+	Internal bool
+}
+
+// Header is one header field. Names are lower-case in everything that this
+// package gives; in requests their case does not matter.
+type Header struct{ Name, Value string }
+
+// TLS is what a route may ask of the downstream TLS connection.
+type TLS struct {
+	Presented bool // the client presented a certificate
+	Validated bool // and it was validated
+}
+
+// Runtime decides a runtime fraction: key and default as configured, as a
+// numerator over a denominator, and the request's random value.
+type Runtime func(key string, numerator, denominator uint32, random uint64) bool
+
+// Config is a compiled route configuration. It is safe for concurrent use.
+type Config struct {
+	proto *routev3.RouteConfiguration
+	hosts []*VirtualHost
+	compiled
+}
+
+// VirtualHost is a compiled virtual host.
+type VirtualHost struct {
+	Name    string
+	Domains []string
+	Routes  []*Route // in the order Envoy tries them
+	Proto   *routev3.VirtualHost
+	compiledHost
+}
+
+// Route is a compiled route.
+type Route struct {
+	Name  string
+	Index int // in its virtual host, from 0
+	Host  *VirtualHost
+	Proto *routev3.Route
+	compiledRoute
+}
+
+// Decision is where a request goes.
+type Decision struct {
+	VirtualHost *VirtualHost // nil where no domain takes the authority
+	Route       *Route       // nil where no route takes the request
+	// Cluster is the chosen cluster's name; "" for a redirect, a direct
+	// response, and where nothing was chosen.
+	Cluster string
+	// Weighted is the chosen entry of the weighted clusters, -1 where there are
+	// none.
+	Weighted int
+	// Unsupported says what kept the decision from being made, "" where it was
+	// made. Route is then the route that could not be decided, or whose action
+	// could not.
+	Unsupported string
+}
+
+// Verdict is what one route says of a request.
+type Verdict struct {
+	Route   *Route
+	Matched bool // its conditions hold; an earlier route may still have won
+	// Failed is the first condition that does not hold, in words with the
+	// wanted and the actual value: `path "/order" is not "/orders"`.
+	Failed      string
+	Unsupported string // why it cannot be told whether it matches
+}
+
+// Effect is everything else that the proxy does with a request once its route
+// is known. Durations of 0 mean "not set by the route" unless the field says
+// more.
+type Effect struct {
+	Path      string // as sent upstream, after rewrites, with the query
+	Authority string // as sent upstream, after rewrites
+	// RequestHeaders are the headers sent upstream, after the changes of the
+	// route, the weighted cluster, the virtual host and the configuration.
+	RequestHeaders []Header
+	// HeaderChanges are the changes in the order they are made, in words
+	// ("request: set x-a: b", "response: remove server").
+	HeaderChanges []string
+
+	Redirect *Redirect
+	Direct   *DirectResponse
+
+	Timeout        time.Duration // Envoy's default is 15 s where TimeoutSet is false
+	TimeoutSet     bool
+	IdleTimeout    time.Duration
+	Retry          *Retry
+	Mirrors        []Mirror
+	Hash           []string // what the hash for load balancing is made of, in words
+	CORS           *CORS
+	Fault          *Fault
+	VirtualCluster string // its stat name; "" where the virtual host has none
+
+	// Unsupported lists what of the route's action cannot be evaluated; the
+	// other fields hold nevertheless.
+	Unsupported []string
+}
+
+// Redirect is a redirect response.
+type Redirect struct {
+	Location string
+	Code     int
+}
+
+// DirectResponse is a response that the proxy makes itself.
+type DirectResponse struct {
+	Status int
+	Body   string
+}
+
+// Retry is the retry policy that holds for the route.
+type Retry struct {
+	On             []string
+	Attempts       uint32 // retries, not counting the first try
+	PerTryTimeout  time.Duration
+	RetriableCodes []uint32
+}
+
+// Mirror is a cluster that gets a copy of the request.
+type Mirror struct {
+	Cluster string
+	Share   float64 // 0-1
+}
+
+// CORS is the cross-origin policy that holds for the route.
+type CORS struct {
+	AllowOrigins     []string // matchers in words
+	AllowMethods     string
+	AllowHeaders     string
+	ExposeHeaders    string
+	MaxAge           string
+	AllowCredentials bool
+}
+
+// Fault is the fault injection that holds for the route and this request.
+type Fault struct {
+	Delay        time.Duration
+	DelayShare   float64 // 0-1
+	Abort        int     // HTTP status; 0 for none
+	AbortGRPC    int     // gRPC status; used where AbortShare > 0 and Abort is 0
+	AbortShare   float64 // 0-1
+	OnlyUpstream string  // the cluster it is limited to
+	Headers      []string
+}
