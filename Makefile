@@ -10,10 +10,6 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/meshstorm/meshstorm/internal/cli.Version=$(VERSION)
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-# Packages whose tests link Istio: they take long to build and are left out of
-# the race detector. A test (internal/layout) keeps them at three at most.
-ISTIO_TESTS := ./check/analyze/...
-
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,7 +47,7 @@ test: ## Run all tests (names what is missing on the machine first)
 .PHONY: race
 race: ## Run the tests of all packages without Istio under the race detector
 	@bash scripts/deps check
-	$(GO) test -race $$($(GO) list ./... | grep -v -e /check/analyze -e /e2e)
+	$(GO) test -race $$(bash scripts/packages plain)
 
 .PHONY: fuzz
 FUZZTIME ?= 60s

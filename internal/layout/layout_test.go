@@ -19,11 +19,14 @@ const module = "github.com/meshstorm/meshstorm/"
 // each other unless "within" says so.
 var order = [][]string{
 	{"storm"},
-	{"storm/msaez", "deploy", "manifest"},
+	{"storm/msaez", "deploy", "manifest", "route", "space"},
 	{"topping"},
 	{"topping/kubernetes", "topping/istio"},
 	{"canvas", "check", "check/schema"},
-	{"check/analyze"},
+	{"check/analyze", "istio"},
+	{"simulate/answer"},
+	{"simulate", "compare/routes"},
+	{"routetest", "compare"},
 	{"workspace"},
 	{"internal/cli"},
 	{"cmd/meshstorm"},
@@ -43,6 +46,9 @@ var forbidden = map[string][]string{
 	"check":       {"istio.io/istio/"},
 	"topping":     {"istio.io/istio/"},
 	"canvas":      {"istio.io/istio/"},
+	"route":       {module, "k8s.io/", "istio.io/"},
+	"space":       {module, "k8s.io/", "istio.io/", "github.com/envoyproxy/"},
+	"routetest":   {"istio.io/istio/"},
 }
 
 type pkg struct {
