@@ -33,7 +33,10 @@ type Request struct {
 
 // Header is one header field. Names are lower-case in everything that this
 // package gives; in requests their case does not matter.
-type Header struct{ Name, Value string }
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // TLS is what a route may ask of the downstream TLS connection.
 type TLS struct {
@@ -155,12 +158,12 @@ type Mirror struct {
 
 // CORS is the cross-origin policy that holds for the route.
 type CORS struct {
-	AllowOrigins     []string // matchers in words
-	AllowMethods     string
-	AllowHeaders     string
-	ExposeHeaders    string
-	MaxAge           string
-	AllowCredentials bool
+	AllowOrigins     []string `json:"allowOrigins"` // matchers in words
+	AllowMethods     string   `json:"allowMethods,omitempty"`
+	AllowHeaders     string   `json:"allowHeaders,omitempty"`
+	ExposeHeaders    string   `json:"exposeHeaders,omitempty"`
+	MaxAge           string   `json:"maxAge,omitempty"` // seconds
+	AllowCredentials bool     `json:"allowCredentials,omitempty"`
 }
 
 // Fault is the fault injection that holds for the route and this request.

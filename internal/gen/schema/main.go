@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/simulate/answer"
 	"github.com/meshstorm/meshstorm/workspace"
 )
 
@@ -51,7 +52,7 @@ func schemas(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{"deploy/meshstorm.schema.json": settings}
-	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}} {
+	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}, "route": &answer.Answer{}} {
 		data, err := outputSchema(root, verb, value)
 		if err != nil {
 			return nil, err
@@ -70,7 +71,7 @@ type report struct {
 
 func outputSchema(root, verb string, value any) ([]byte, error) {
 	r := &jsonschema.Reflector{ExpandedStruct: true}
-	for _, dir := range []string{"check", "workspace"} {
+	for _, dir := range []string{"check", "workspace", "route", "simulate/answer"} {
 		if err := addComments(r, root, dir); err != nil {
 			return nil, err
 		}
