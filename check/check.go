@@ -33,6 +33,8 @@ type Input struct {
 
 	decode    sync.Once
 	resources []*Resource
+	view      sync.Once
+	mesh      *Mesh
 }
 
 // Place is a line and column of a file, counted from 1.
