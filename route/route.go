@@ -78,11 +78,16 @@ type Decision struct {
 	VirtualHost *VirtualHost // nil where no domain takes the authority
 	Route       *Route       // nil where no route takes the request
 	// Cluster is the chosen cluster's name; "" for a redirect, a direct
-	// response, and where nothing was chosen.
+	// response, and where nothing was chosen. It is also "" where the header
+	// that names the cluster is missing: Envoy then answers with the route's
+	// cluster_not_found_response_code (503 unless set) and the flag NC.
 	Cluster string
 	// Weighted is the chosen entry of the weighted clusters, -1 where there are
 	// none.
 	Weighted int
+	// TLSRedirect says that the virtual host's require_tls answers the request
+	// with a redirect to https before any route is tried; Route is nil.
+	TLSRedirect bool
 	// Unsupported says what kept the decision from being made, "" where it was
 	// made. Route is then the route that could not be decided, or whose action
 	// could not.

@@ -1,0 +1,55 @@
+package route
+
+// Decide chooses the route and cluster for a request. It does not allocate
+// where no regular expression or template is involved.
+func (c *Config) Decide(r *Request) Decision {
+	v := newView(r, c.ignoreParams)
+	return c.decide(&v)
+}
+
+func (c *Config) decide(v *view) Decision {
+	d := Decision{Weighted: -1, VirtualHost: c.domains.find(v)}
+	switch {
+	case d.VirtualHost == nil:
+		if c.proto.GetVhds() != nil {
+			d.Unsupported = "unsupported: RouteConfiguration.vhds (no virtual host given here takes the authority, one loaded on demand may)"
+		}
+		return d
+	case d.VirtualHost.wantsTLS(v):
+		d.TLSRedirect = true
+		return d
+	}
+	routes, index := d.VirtualHost.Routes, d.VirtualHost.index
+	if t := d.VirtualHost.tree; t != nil {
+		list, why := t.find(v)
+		if why != "" {
+			d.Unsupported = why
+			return d
+		}
+		routes, index = list.routes, list.index
+	}
+	var matched result
+	d.Route, matched = first(routes, index, v)
+	switch {
+	case d.Route == nil:
+	case matched == unknown:
+		d.Unsupported = d.Route.unknown
+	case d.Route.action.unsupported != "":
+		d.Unsupported = d.Route.action.unsupported
+	default:
+		d.Cluster, d.Weighted = d.Route.action.choose(v)
+	}
+	return d
+}
+
+func first(routes []*Route, ix *index, v *view) (*Route, result) {
+	if ix != nil && !v.pathless {
+		return ix.first(routes, v)
+	}
+	for _, rt := range routes {
+		if got := rt.match(v, nil); got != no {
+			return rt, got
+		}
+	}
+	return nil, no
+}
