@@ -21,8 +21,8 @@ func (c *Config) decide(v *view) Decision {
 	}
 	routes, index := d.VirtualHost.Routes, d.VirtualHost.index
 	if t := d.VirtualHost.tree; t != nil {
-		list, why := t.find(v)
-		if why != "" {
+		list, got, why := t.find(v)
+		if got != yes {
 			d.Unsupported = why
 			return d
 		}

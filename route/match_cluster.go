@@ -43,8 +43,6 @@ func (b *builder) action(rt *routev3.Route) (action, error) {
 		b.unsupported("Route.filter_action", "")
 	case *routev3.Route_NonForwardingAction:
 		b.unsupported("Route.non_forwarding_action", "")
-	default:
-		err = errors.New("a route needs an action: one of route, redirect, direct_response")
 	}
 	out.unsupported = strings.Join(b.unknown, "; ")
 	return out, err
@@ -69,7 +67,7 @@ func (b *builder) forward(a *routev3.RouteAction) (action, error) {
 		b.unsupported("RouteAction.inline_cluster_specifier_plugin", extensionName(c.InlineClusterSpecifierPlugin.GetExtension()))
 		return action{}, nil
 	}
-	return action{}, errors.New("a route action needs one of cluster, cluster_header, weighted_clusters")
+	return action{}, nil // refused by validate
 }
 
 // weighted sums the weights; WeightedCluster.total_weight is deprecated, and

@@ -47,8 +47,6 @@ func (b *builder) pathMatcher(m *routev3.RouteMatch) (pathMatcher, error) {
 	case *routev3.RouteMatch_PathMatchPolicy:
 		out.fold = false
 		err = b.pathPolicy(&out, p)
-	default:
-		err = fmt.Errorf("a match needs one of prefix, path, safe_regex, path_separated_prefix, path_match_policy, connect_matcher")
 	}
 	if out.fold {
 		out.text = lowerASCII(out.text)

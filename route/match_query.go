@@ -1,6 +1,7 @@
 package route
 
 import (
+	"strconv"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -63,6 +64,40 @@ func queryValue(query, name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// decodedQueryValue is the first value of a parameter, with name and value
+// percent-decoded, as the input of a match tree gives it
+// (HttpRequestQueryParamMatchInput).
+func decodedQueryValue(query, name string) (string, bool) {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		key, value, _ := strings.Cut(pair, "=")
+		if percentDecode(key) == name {
+			return percentDecode(value), true
+		}
+	}
+	return "", false
+}
+
+// percentDecode leaves what is no escape as it is, and "+" too.
+func percentDecode(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				out.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String()
 }
 
 // cookieMatcher is envoy.config.route.v3.CookieMatcher.

@@ -72,8 +72,6 @@ func (b *builder) stringMatcher(m *matcherv3.StringMatcher) (stringMatcher, erro
 	case *matcherv3.StringMatcher_Custom:
 		b.unsupported("StringMatcher.custom", p.Custom.GetName())
 		return stringMatcher{kind: stringUnsupported}, nil
-	default:
-		return out, fmt.Errorf("a string match needs one of exact, prefix, suffix, contains, safe_regex")
 	}
 	if out.fold {
 		out.text = lowerASCII(out.text)
