@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -47,7 +48,22 @@ type Rule struct {
 	Doc   string   // one sentence: what the rule looks for
 	// CodeDocs has a sentence for the codes that Doc is too general for.
 	CodeDocs map[string]string
-	Run      func(ctx context.Context, in *Input) []Finding
+	// Rows are the codes' lines in docs/checks.md, which is written from them
+	// (go generate ./check); in Markdown.
+	Rows []Row
+	// Yields names, by codes of this rule, codes of other rules that say the
+	// same: where a finding of theirs, as severe or worse, stands at the same
+	// place, this rule's is left out.
+	Yields map[string][]string
+	Run    func(ctx context.Context, in *Input) []Finding
+}
+
+// Row is a code's line in docs/checks.md.
+type Row struct {
+	Code     string
+	Severity string // "error", or several: "warning; info"
+	Means    string // what happens at run time
+	Todo     string // the next step
 }
 
 // Codes of this package's own housekeeping.
@@ -79,7 +95,7 @@ func Run(ctx context.Context, in *Input, rules []Rule) Report {
 	}
 	wg.Wait()
 
-	found := slices.Concat(results...)
+	found := yield(slices.Concat(results...), rules)
 	for i := range found {
 		found[i].File = strings.ReplaceAll(found[i].File, `\`, "/")
 	}
@@ -93,6 +109,35 @@ func Run(ctx context.Context, in *Input, rules []Rule) Report {
 		Rules:      describe(rules),
 	}
 }
+
+// yield leaves out what another rule says of the same place.
+func yield(found []Finding, rules []Rule) []Finding {
+	type spot struct {
+		code, file   string
+		line, column int
+		object       Object
+	}
+	at := func(f *Finding, code string) spot { return spot{code, f.File, f.Line, f.Column, f.object()} }
+	yields := map[string][]string{}
+	for _, r := range rules {
+		maps.Copy(yields, r.Yields)
+	}
+	worst := map[spot]Severity{}
+	for i := range found {
+		f := &found[i]
+		if s := at(f, f.Code); worst[s] == "" || rank(f.Severity) < rank(worst[s]) {
+			worst[s] = f.Severity
+		}
+	}
+	return slices.DeleteFunc(found, func(f Finding) bool {
+		return slices.ContainsFunc(yields[f.Code], func(code string) bool {
+			other := worst[at(&f, code)]
+			return other != "" && rank(other) <= rank(f.Severity)
+		})
+	})
+}
+
+func rank(s Severity) int { return slices.Index([]Severity{Error, Warning, Info}, s) }
 
 func runRule(ctx context.Context, in *Input, rule Rule) (found []Finding) {
 	defer func() {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	networking "istio.io/api/networking/v1alpha3"
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,9 @@ type Mesh struct {
 	namespaceLabels map[string]map[string]string
 	services        map[string]*Service // by FQDN
 	gateways        map[string]*Gateway // by NAMESPACE/NAME
+
+	placing sync.Once
+	ports   []*gatewayPort
 }
 
 // MeshGateway is the name by which VirtualServices mean all sidecars.
@@ -44,6 +48,9 @@ type VirtualService struct {
 	// Gateways are spec.gateways as NAMESPACE/NAME or "mesh"; just "mesh" where
 	// none are written, and nothing for delegates, which their roots place.
 	Gateways []string
+
+	reading sync.Once
+	read    []*entry
 }
 
 // Delegate tells whether other VirtualServices have to include this one.

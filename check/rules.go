@@ -14,6 +14,7 @@ func Rules() []Rule {
 		Workloads(),
 		Services(),
 		Sizes(),
+		Shadows(),
 		Custom(),
 	}
 }

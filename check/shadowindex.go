@@ -1,0 +1,56 @@
+package check
+
+import "slices"
+
+// entryIndex finds the earlier entries that may take requests of another one
+// by the literal that their paths begin with, so that long lists of rules are
+// not compared each with each.
+type entryIndex struct {
+	byLiteral map[string][]*entry // those that take more than one path
+	byPath    map[string][]*entry // exact paths
+}
+
+// Limits of what is compared: with less at hand there are fewer proofs, never
+// wrong ones.
+const (
+	comparedWithAll = 64  // up to so many entries, each is compared with all
+	comparedAtMost  = 256 // earlier entries in one question
+)
+
+func newEntryIndex() *entryIndex {
+	return &entryIndex{byLiteral: map[string][]*entry{}, byPath: map[string][]*entry{}}
+}
+
+func (x *entryIndex) add(e *entry) {
+	if e.path == pathExact {
+		x.byPath[e.literal] = append(x.byPath[e.literal], e)
+	} else {
+		x.byLiteral[e.literal] = append(x.byLiteral[e.literal], e)
+	}
+}
+
+// before gives exact entries before e that may take some of its requests, in
+// order. Those with longer literals are left out of long lists: paths below a
+// prefix do not add up to it.
+func (x *entryIndex) before(e *entry, all []*entry) []*entry {
+	if len(all) <= comparedWithAll {
+		return slices.DeleteFunc(slices.Clone(all), func(k *entry) bool { return !k.exact })
+	}
+	return x.above(e)
+}
+
+// above are the entries whose literal begins that of e.
+func (x *entryIndex) above(e *entry) []*entry {
+	var near []*entry
+	for n := 0; n <= len(e.literal); n++ {
+		near = append(near, x.byLiteral[e.literal[:n]]...)
+	}
+	near = append(near, x.byPath[e.literal]...)
+	slices.SortStableFunc(near, func(a, b *entry) int {
+		if a.rule != b.rule {
+			return a.rule - b.rule
+		}
+		return a.match - b.match
+	})
+	return near[:min(len(near), comparedAtMost)]
+}
