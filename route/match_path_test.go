@@ -1,6 +1,13 @@
 package route_test
 
-import "testing"
+import (
+	"testing"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	uritemplatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/path/match/uri_template/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+)
 
 func TestPaths(t *testing.T) {
 	runMatchCases(t, []matchCase{
@@ -169,4 +176,22 @@ func TestPathTemplates(t *testing.T) {
 			takes: []string{"GET /a.b"}, leaves: map[string]string{"GET /axb": why("/axb", "/a.b")},
 		},
 	})
+}
+
+// templateConfig has one route, for a path template.
+func templateConfig(t testing.TB, text string) *routev3.RouteConfiguration {
+	t.Helper()
+	config, err := anypb.New(&uritemplatev3.UriTemplateMatchConfig{PathTemplate: text})
+	if err != nil {
+		t.Skip(err) // text that is no UTF-8 cannot come in a message
+	}
+	return &routev3.RouteConfiguration{VirtualHosts: []*routev3.VirtualHost{{
+		Name: "shop", Domains: []string{"*"},
+		Routes: []*routev3.Route{{
+			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_PathMatchPolicy{
+				PathMatchPolicy: &corev3.TypedExtensionConfig{Name: "template", TypedConfig: config},
+			}},
+			Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: "here"}}},
+		}},
+	}}}
 }

@@ -121,7 +121,7 @@ func fromXDS(m *xdsmatcherv3.StringMatcher) *matcherv3.StringMatcher {
 			SafeRegex: &matcherv3.RegexMatcher{Regex: p.SafeRegex.GetRegex()},
 		}
 	case *xdsmatcherv3.StringMatcher_Custom:
-		out.MatchPattern = &matcherv3.StringMatcher_Custom{}
+		out.MatchPattern = &matcherv3.StringMatcher_Custom{Custom: p.Custom}
 	}
 	return out
 }

@@ -70,7 +70,7 @@ func (b *builder) stringMatcher(m *matcherv3.StringMatcher) (stringMatcher, erro
 		re, err := b.pattern(p.SafeRegex.GetRegex())
 		return stringMatcher{kind: stringRegex, re: re}, err
 	case *matcherv3.StringMatcher_Custom:
-		b.unsupported("StringMatcher.custom", p.Custom.GetName())
+		b.unsupported("StringMatcher.custom", xdsName(p.Custom))
 		return stringMatcher{kind: stringUnsupported}, nil
 	}
 	if out.fold {

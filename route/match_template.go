@@ -121,7 +121,7 @@ func (p *templateParser) segment(s string) error {
 		return err
 	}
 	if strings.ContainsAny(rest, "*{") {
-		return fmt.Errorf("segment %q: one operator or variable in a segment, please", s)
+		return fmt.Errorf("segment %q: only one operator or variable can be in a segment", s)
 	}
 	return p.literal(rest)
 }

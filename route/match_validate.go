@@ -72,13 +72,13 @@ func place(rc *routev3.RouteConfiguration, path *[]string) string {
 	}
 	host := rc.GetVirtualHosts()[i]
 	*path = (*path)[1:]
-	text := fmt.Sprintf("virtual host %q, ", host.GetName())
+	text := fmt.Sprintf("virtual host %q", host.GetName())
 	if len(*path) == 0 || !numbered((*path)[0], "Routes", &j) {
-		return text
+		return text + ": "
 	}
 	*path = (*path)[1:]
 	rt := Route{Name: host.GetRoutes()[j].GetName(), Index: j}
-	return strings.TrimSuffix(text, ", ") + ", " + rt.place() + ": "
+	return text + ", " + rt.place() + ": "
 }
 
 func numbered(step, field string, n *int) bool {
