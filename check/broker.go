@@ -19,6 +19,11 @@ func Broker() Rule {
 		Codes: []string{CodeBroker},
 		Name:  "broker",
 		Doc:   "Services use a Kafka that nothing in the files provides.",
+		Rows: []Row{
+			{Code: CodeBroker, Severity: "info",
+				Means: "contexts use Kafka, and nothing in the files is reachable by the brokers' name",
+				Todo:  "install it, or `kafka: dev`"},
+		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			if in.Intent == nil || in.Intent.Settings.Kafka.Mode != "external" {
 				return nil

@@ -63,7 +63,9 @@ type Row struct {
 	Code     string
 	Severity string // "error", or several: "warning; info"
 	Means    string // what happens at run time
-	Todo     string // the next step
+	Todo     string // the next step; "" for Istio's codes
+	Name     string // Istio's name of the code; "" for ours
+	Never    bool   // no report has it, and Means says why
 }
 
 // Codes of this package's own housekeeping.

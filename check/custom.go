@@ -22,6 +22,11 @@ func Custom() Rule {
 		Codes: []string{CodeIstioSchema, CodeGatewaySchema},
 		Name:  "crd-schema",
 		Doc:   "An object breaks the schema or a CEL rule of its CRD.",
+		Rows: []Row{
+			{Code: CodeGatewaySchema, Severity: "error; warning",
+				Means: "a Gateway API object breaks its schema or a CEL rule and is refused",
+				Todo:  "correct the field"},
+		},
 		Run: func(ctx context.Context, in *Input) []Finding {
 			var found []Finding
 			for _, r := range in.Resources() {

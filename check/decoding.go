@@ -28,6 +28,14 @@ func Decoding() Rule {
 		CodeDocs: map[string]string{
 			CodeUnchecked: "The kind is neither Kubernetes', nor Istio's, nor the Gateway API's, so its fields were not checked.",
 		},
+		Rows: []Row{
+			{Code: CodeDecode, Severity: "error",
+				Means: "unknown field, wrong type, unknown or removed kind or version: `kubectl apply` fails",
+				Todo:  "correct the field or `apiVersion`"},
+			{Code: CodeUnchecked, Severity: "info",
+				Means: "the kind is nobody's here, so its fields were not checked; it needs its CRD",
+				Todo:  "install the CRD first"},
+		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			var found []Finding
 			for _, r := range in.Resources() {

@@ -17,6 +17,11 @@ func Duplicates() Rule {
 		Codes: []string{CodeDuplicate},
 		Name:  "duplicate",
 		Doc:   "Two documents define the same object; the one applied last wins.",
+		Rows: []Row{
+			{Code: CodeDuplicate, Severity: "error",
+				Means: "two documents define one object; the one applied last wins, the other is lost",
+				Todo:  "keep one, or rename one"},
+		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			first := map[manifest.ID]*Resource{}
 			var found []Finding

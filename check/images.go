@@ -19,6 +19,11 @@ func Images() Rule {
 		Codes: []string{CodeImage},
 		Name:  "image-reference",
 		Doc:   "An image cannot be pulled as it is written.",
+		Rows: []Row{
+			{Code: CodeImage, Severity: "error",
+				Means: "the image cannot be pulled: pods stay in InvalidImageName or ErrImagePull",
+				Todo:  "write `REGISTRY/NAME:TAG`"},
+		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			var found []Finding
 			for _, r := range in.Resources() {

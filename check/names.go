@@ -21,6 +21,11 @@ func Names() Rule {
 		Codes: []string{CodeName},
 		Name:  "names",
 		Doc:   "A name, label or annotation is not one that Kubernetes accepts.",
+		Rows: []Row{
+			{Code: CodeName, Severity: "error",
+				Means: "the API server refuses the name, namespace, a label or an annotation",
+				Todo:  "use the characters and length the finding names"},
+		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			var found []Finding
 			for _, r := range in.Resources() {

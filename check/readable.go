@@ -16,6 +16,11 @@ func Readable() Rule {
 		Codes: []string{CodeUnreadable},
 		Name:  "yaml",
 		Doc:   "A file or document is no valid YAML, so none of its objects was looked at.",
+		Rows: []Row{
+			{Code: CodeUnreadable, Severity: "error",
+				Means: "the file or document is no YAML or no object: nothing of it is applied or checked",
+				Todo:  "correct the YAML"},
+		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			var found []Finding
 			for _, err := range in.Errors {

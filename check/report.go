@@ -84,6 +84,27 @@ func summarize(found []Finding, suppressed int) Summary {
 	return s
 }
 
+// Rows are the lines of docs/checks.md for the codes of the rules and of Run
+// itself, sorted by code.
+func Rows(rules []Rule) []Row {
+	rows := []Row{
+		{Code: CodeInternal, Severity: "error",
+			Means: "a rule failed; nothing is known about what it looks for",
+			Todo:  "report it with the files"},
+		{Code: CodeNoReason, Severity: "warning",
+			Means: "a suppression gives no reason and has no effect",
+			Todo:  "write `CODE because …`"},
+		{Code: CodeUnusedSuppressed, Severity: "info",
+			Means: "a suppression matches nothing, and would hide the next such finding",
+			Todo:  "remove it"},
+	}
+	for _, rule := range rules {
+		rows = append(rows, rule.Rows...)
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return strings.Compare(a.Code, b.Code) })
+	return rows
+}
+
 // describe lists the codes of the rules and of Run itself. Where two rules
 // share a code, the first one describes it.
 func describe(rules []Rule) []RuleInfo {

@@ -1,5 +1,7 @@
 package check
 
+//go:generate go run ../internal/gen/checks
+
 // Rules gives the rules that need nothing but the documents and the model.
 // Package analyze has those that run Istio's code.
 func Rules() []Rule {

@@ -31,9 +31,15 @@ func Shadows() Rule {
 			CodeSibling:  "A prefix without a closing slash also takes paths that only begin alike.",
 		},
 		Rows: []Row{
-			{CodeShadowed, "warning; info", "earlier rules take all requests of this rule, which never acts; info: of this one match", "move it up, narrow the earlier rule, or remove it"},
-			{CodeCatchAll, "warning", "a match takes every request, and istiod does not even send the rules after it", "move it to the end"},
-			{CodeSibling, "warning; info", "a prefix also takes paths that only begin alike, which another rule is for; info: no such rule is in sight", "write `exact: /x` and `prefix: /x/`"},
+			{Code: CodeShadowed, Severity: "warning; info",
+				Means: "earlier rules take all requests of this rule, which never acts; info: of this one match",
+				Todo:  "move it up, narrow the earlier rule, or remove it"},
+			{Code: CodeCatchAll, Severity: "warning",
+				Means: "a match takes every request, and istiod does not even send the rules after it",
+				Todo:  "move it to the end"},
+			{Code: CodeSibling, Severity: "warning; info",
+				Means: "a prefix also takes paths that only begin alike, which another rule is for; info: no such rule is in sight",
+				Todo:  "write `exact: /x` and `prefix: /x/`"},
 		},
 		// Istio finds a part of these itself: equal matches, and rules after
 		// one without matches.

@@ -24,6 +24,11 @@ func Workloads() Rule {
 		Codes: []string{CodeInvalid},
 		Name:  "workloads",
 		Doc:   "A Kubernetes object decodes, and the API server would refuse it, or its pods could not run.",
+		Rows: []Row{
+			{Code: CodeInvalid, Severity: "error",
+				Means: "the object is refused although every field decodes, or a probe can never succeed",
+				Todo:  "follow the finding"},
+		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			var found []Finding
 			for _, r := range in.Resources() {

@@ -46,6 +46,7 @@ func Rules(opts Options) []check.Rule {
 		Name:     "istio",
 		Doc:      "Istio's own validation and analyzers judge the objects.",
 		CodeDocs: map[string]string{},
+		Rows:     rows(),
 		Run: func(ctx context.Context, in *check.Input) []check.Finding {
 			return run(ctx, in, opts, analyzers.All())
 		},
