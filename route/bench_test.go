@@ -31,6 +31,11 @@ var benchKinds = []struct {
 		}
 		return m
 	}},
+	{"headers", func(i int) *routev3.RouteMatch {
+		m := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+		m.Headers = []*routev3.HeaderMatcher{exactHeader(":method", "GET"), exactHeader("x-tenant", fmt.Sprintf("t%d", i))}
+		return m
+	}},
 	{"regex", func(i int) *routev3.RouteMatch {
 		return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{
 			SafeRegex: &matcherv3.RegexMatcher{Regex: fmt.Sprintf("/service-%d/[a-z]+", i)},
@@ -67,6 +72,7 @@ func benchRequests(n int) []route.Request {
 			Headers: []route.Header{
 				{Name: "user-agent", Value: "curl/8.5.0"}, {Name: "accept", Value: "*/*"},
 				{Name: "x-request-id", Value: "1"}, {Name: "x-user", Value: "tester"},
+				{Name: "x-tenant", Value: fmt.Sprintf("t%d", (i*n/len(out)+i)%n/2)},
 			},
 		}
 	}
@@ -136,7 +142,7 @@ func BenchmarkCompile(b *testing.B) {
 }
 
 func TestDecisionsWithoutRegularExpressionsDoNotAllocate(t *testing.T) {
-	for _, kind := range benchKinds[:3] {
+	for _, kind := range benchKinds[:4] {
 		c, err := route.Compile(manyRoutes(1_000, kind.match))
 		if err != nil {
 			t.Fatal(err)

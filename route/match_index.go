@@ -12,31 +12,37 @@ const smallHost = 6
 // index finds the routes whose path condition may hold. Each route stands in
 // exactly one place, and each place lists its routes in order.
 type index struct {
-	exact  map[string][]int32
+	exact  map[string]*bucket
 	prefix *node // case-sensitive prefixes
 	folded *node // everything that ignores case
-	rest   []int32
+	rest   *bucket
 }
 
 func newIndex(routes []*Route) *index {
 	if len(routes) <= smallHost {
 		return nil
 	}
-	ix := &index{exact: map[string][]int32{}}
+	ix := &index{exact: map[string]*bucket{}}
 	for i, rt := range routes {
 		id := int32(i)
 		text, exact, ok := rt.path.index()
 		switch {
 		case !ok:
-			ix.rest = append(ix.rest, id)
+			ix.rest = ix.rest.add(id)
 		case rt.path.fold:
 			ix.folded = ix.folded.insert(text, id, exact)
 		case exact:
-			ix.exact[text] = append(ix.exact[text], id)
+			ix.exact[text] = ix.exact[text].add(id)
 		default:
 			ix.prefix = ix.prefix.insert(text, id, false)
 		}
 	}
+	for _, b := range ix.exact {
+		b.split(routes)
+	}
+	ix.prefix.split(routes)
+	ix.folded.split(routes)
+	ix.rest.split(routes)
 	return ix
 }
 
@@ -45,14 +51,10 @@ func newIndex(routes []*Route) *index {
 func (ix *index) first(routes []*Route, v *view) (*Route, result) {
 	var buffer [16][]int32 // deeper paths than this are rare, and only cost an allocation
 	lists := buffer[:0]
-	if l := ix.exact[v.path]; len(l) > 0 {
-		lists = append(lists, l)
-	}
-	lists = ix.prefix.collect(v.path, false, lists)
-	lists = ix.folded.collect(v.path, true, lists)
-	if len(ix.rest) > 0 {
-		lists = append(lists, ix.rest)
-	}
+	lists = ix.exact[v.path].collect(v, lists)
+	lists = ix.prefix.collect(v, false, lists)
+	lists = ix.folded.collect(v, true, lists)
+	lists = ix.rest.collect(v, lists)
 	for {
 		best := -1
 		for i := range lists {
@@ -73,10 +75,10 @@ func (ix *index) first(routes []*Route, v *view) (*Route, result) {
 
 // node is a node of a radix tree over paths. The empty tree is nil.
 type node struct {
-	label    string  // what stands between the parent and here
-	prefixes []int32 // routes for paths that begin with what leads here
-	exacts   []int32 // routes for the path that ends here
-	heads    []byte  // the first bytes of the children's labels, ascending
+	label    string // what stands between the parent and here
+	prefixes *bucket // routes for paths that begin with what leads here
+	exacts   *bucket // routes for the path that ends here
+	heads    []byte // the first bytes of the children's labels, ascending
 	children []*node
 }
 
@@ -106,9 +108,9 @@ func (n *node) insert(text string, id int32, exact bool) *node {
 		at, text = child, text[common:]
 	}
 	if exact {
-		at.exacts = append(at.exacts, id)
+		at.exacts = at.exacts.add(id)
 	} else {
-		at.prefixes = append(at.prefixes, id)
+		at.prefixes = at.prefixes.add(id)
 	}
 	return root
 }
@@ -124,16 +126,12 @@ func commonPrefix(a, b string) int {
 }
 
 // collect appends the lists of every node on the path's way down.
-func (n *node) collect(path string, fold bool, lists [][]int32) [][]int32 {
+func (n *node) collect(v *view, fold bool, lists [][]int32) [][]int32 {
+	path := v.path
 	for at := n; at != nil; {
-		if len(at.prefixes) > 0 {
-			lists = append(lists, at.prefixes)
-		}
+		lists = at.prefixes.collect(v, lists)
 		if path == "" {
-			if len(at.exacts) > 0 {
-				lists = append(lists, at.exacts)
-			}
-			return lists
+			return at.exacts.collect(v, lists)
 		}
 		child := at.child(path[0], fold)
 		if child == nil || len(path) < len(child.label) {
@@ -146,6 +144,17 @@ func (n *node) collect(path string, fold bool, lists [][]int32) [][]int32 {
 		path, at = path[len(child.label):], child
 	}
 	return lists
+}
+
+func (n *node) split(routes []*Route) {
+	if n == nil {
+		return
+	}
+	n.prefixes.split(routes)
+	n.exacts.split(routes)
+	for _, child := range n.children {
+		child.split(routes)
+	}
 }
 
 func (n *node) child(head byte, fold bool) *node {

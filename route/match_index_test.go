@@ -79,8 +79,12 @@ func randomRequest(rnd *rand.Rand) *route.Request {
 func randomConfig(rnd *rand.Rand, routes int) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "ignore_path_parameters_in_path_matching: %v\nvirtual_hosts:\n- name: shop\n  domains: ['*']\n  routes:\n", rnd.IntN(4) == 0)
+	few := rnd.IntN(3) == 0 // many routes for each path
 	for i := range routes {
 		path, extra := randomPath(rnd), ""
+		if few {
+			path = pick(rnd, "/a", "/ab")
+		}
 		if rnd.IntN(3) == 0 {
 			extra = ", case_sensitive: false"
 		}
@@ -100,9 +104,10 @@ func randomConfig(rnd *rand.Rand, routes int) string {
 		case 8:
 			match = pick(rnd, "connect_matcher: {}", `prefix: ""`)
 		}
-		if rnd.IntN(2) == 0 {
-			match += ", headers: [{name: x-user, string_match: {exact: '" + pick(rnd, "1", "2") + "'}}]"
-		}
+		match += pick(rnd, "", "", ", headers: [{name: x-user, string_match: {exact: '"+pick(rnd, "1", "2")+"'}}]",
+			", headers: [{name: x-user, exact_match: '1', invert_match: true}]",
+			", headers: [{name: ':method', exact_match: POST}, {name: x-user, present_match: false}]",
+			", headers: [{name: x-user, string_match: {exact: '1', ignore_case: true}, treat_missing_header_as_empty: true}]")
 		if rnd.IntN(3) == 0 {
 			match += ", runtime_fraction: {default_value: {numerator: 50}}"
 		}
