@@ -43,7 +43,7 @@ func (r *rule) what() string {
 // freeName is the rule's own name where it is free, else canvas-1 and so on.
 func freeName(doc *document, name string) string {
 	used := func(name string) bool { return named(items(doc.node, "spec", "http"), name) != nil }
-	if name != "" && name != istio.RuleName && !strings.HasPrefix(name, istio.RuleName+"-") && !used(name) {
+	if name != "" && !istio.Generated(name) && !used(name) {
 		return name
 	}
 	for i := 1; ; i++ {
@@ -85,7 +85,7 @@ func (t *taker) buildRules(r *rule, doc *document) []*yaml.Node {
 	if len(open) == 0 && len(own) > 0 {
 		return rules
 	}
-	for _, g := range generatedRules(doc) {
+	for _, g := range pathRules(doc) {
 		matches := cross(items(g, "match"), open)
 		if rewrite := at(g, "rewrite"); len(rules) == 1 && rewrite == nil && at(rules[0], "rewrite") == nil {
 			add := slices.Concat(items(rules[0], "match"), matches)

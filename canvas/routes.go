@@ -26,12 +26,19 @@ func (t *taker) routesOf(s *deploy.Service) []*document {
 func generatedRules(doc *document) []*yaml.Node {
 	var rules []*yaml.Node
 	for _, r := range items(doc.node, "spec", "http") {
-		if name := text(r, "name"); name == istio.RuleName || strings.HasPrefix(name, istio.RuleName+"-") {
+		if istio.Generated(text(r, "name")) {
 			rules = append(rules, r)
 		}
 	}
 	return rules
 }
+
+// pathRules are the generated rules that take every method.
+func pathRules(doc *document) []*yaml.Node {
+	return slices.DeleteFunc(generatedRules(doc), writes)
+}
+
+func writes(rule *yaml.Node) bool { return istio.Writes(text(rule, "name")) }
 
 // entrance says where the rules of a VirtualService apply.
 type entrance struct {

@@ -11,12 +11,14 @@ func TestWeights(t *testing.T) {
 		return `{"name":"","route":[{"destination":{"host":"order","subset":"` + a + `"},"weight":80},{"destination":{"host":"order","subset":"` + b + `"},"weight":20}],"match":[{"uri":{"prefix":"/"}}],"rewrite":{"uri":"/"}}`
 	}
 	taken := map[string]string{
-		"VirtualService/vsvc-order spec.http[0].route[0]":       `{"destination":{"host":"order","subset":"stable"},"weight":80}`,
-		"VirtualService/vsvc-order spec.http[0].route[1]":       `{"destination":{"host":"order","subset":"canary"},"weight":20}`,
-		"VirtualService/vsvc-order-mesh spec.http[0].route":     `[{"destination":{"host":"order.default.svc.cluster.local","subset":"stable"},"weight":80},{"destination":{"host":"order.default.svc.cluster.local","subset":"canary"},"weight":20}]`,
-		"VirtualService/vsvc-order spec.http[0].name":           "primary",
-		"VirtualService/vsvc-order spec.http[0].rewrite":        "",
-		"DestinationRule/destrule-order spec.subsets[1].labels": `{"app":"order","track":"canary"}`,
+		"VirtualService/vsvc-order spec.http[primary].route[0]":             `{"destination":{"host":"order","subset":"stable"},"weight":80}`,
+		"VirtualService/vsvc-order spec.http[primary].route[1]":             `{"destination":{"host":"order","subset":"canary"},"weight":20}`,
+		"VirtualService/vsvc-order-mesh spec.http[writes].route":            `[{"destination":{"host":"order.default.svc.cluster.local","subset":"stable"},"weight":80},{"destination":{"host":"order.default.svc.cluster.local","subset":"canary"},"weight":20}]`,
+		"VirtualService/vsvc-order spec.http[1].name":                       "primary",
+		"VirtualService/vsvc-order spec.http[writes].route[1].weight":       "20",
+		"VirtualService/vsvc-order-mesh spec.http[primary].route[1].weight": "20",
+		"VirtualService/vsvc-order spec.http[primary].rewrite":              "",
+		"DestinationRule/destrule-order spec.subsets[1].labels":             `{"app":"order","track":"canary"}`,
 	}
 	run(t, []example{
 		{name: "subsets called stable and canary map by name, at the gateway and in the mesh",
@@ -39,10 +41,10 @@ func TestWeights(t *testing.T) {
 			canvas: []element{routesTo("vsvc-order", split("stable", "canary")), routesTo("vs-order", changed(split("stable", "canary"), `:80`, `:50`, `:20`, `:50`))}},
 		{name: "routes repeated without weights are the default",
 			canvas: []element{routesTo("vsvc-order", `{"route":[{"destination":{"host":"order"}},{"destination":{"host":"order"}},{"destination":{"host":"order"}}]}`)},
-			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].route[0].weight": "100"}, warn: []string{"1 of 3 are left"}},
+			want:   map[string]string{"VirtualService/vsvc-order spec.http[primary].route[0].weight": "100"}, warn: []string{"1 of 3 are left"}},
 		{name: "three subsets become two tracks",
 			canvas: []element{routesTo("vsvc-order", `{"route":[{"destination":{"host":"order","subset":"v1"},"weight":60},{"destination":{"host":"order","subset":"v2"},"weight":30},{"destination":{"host":"order","subset":"v3"},"weight":10}]}`)},
-			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].route[1].weight": "40"}},
+			want:   map[string]string{"VirtualService/vsvc-order spec.http[primary].route[1].weight": "40"}},
 	})
 }
 
@@ -52,22 +54,22 @@ func TestRoutes(t *testing.T) {
 	run(t, []example{
 		{name: "a path that the context serves is dropped",
 			canvas: []element{routesTo("vs-order", `{"match":[{"uri":{"prefix":"/orders/"}},{"uri":{"exact":"/orders/1"}}],`+toOrder+`}`)},
-			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].match": primary, "VirtualService/vsvc-order spec.http[1]": "", "VirtualService/vs-order": "gone"},
+			want:   map[string]string{"VirtualService/vsvc-order spec.http[primary].match": primary, "VirtualService/vsvc-order spec.http[2]": "", "VirtualService/vs-order": "gone"},
 			warn:   []string{"path /orders is dropped", "path /orders/1 is dropped"}},
 		{name: "a path beside a null uri is repaired",
 			canvas: []element{routesTo("vs-order", `{"match":[{"uri":null,"prefix":"/api/orders"}],`+toOrder+`}`)},
-			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].match[2].uri.exact": "/api/orders"}, warn: []string{"it becomes uri.prefix"}},
+			want:   map[string]string{"VirtualService/vsvc-order spec.http[primary].match[2].uri.exact": "/api/orders"}, warn: []string{"it becomes uri.prefix"}},
 		{name: "a path of one's own is a further, segment-safe match",
 			canvas: []element{routesTo("vs-order", `{"match":[{"uri":{"prefix":"/api/x"}}],`+toOrder+`}`)},
-			want: map[string]string{"VirtualService/vsvc-order spec.http[0].match[2].uri.exact": "/api/x", "VirtualService/vsvc-order spec.http[0].match[3].uri.prefix": "/api/x/",
-				"VirtualService/vsvc-order spec.http[0].match[0].uri.exact": "/orders"},
+			want: map[string]string{"VirtualService/vsvc-order spec.http[primary].match[2].uri.exact": "/api/x", "VirtualService/vsvc-order spec.http[primary].match[3].uri.prefix": "/api/x/",
+				"VirtualService/vsvc-order spec.http[primary].match[0].uri.exact": "/orders"},
 			mute: []string{"ambiguous"}},
 		{name: "a path that another context serves is ambiguous",
 			canvas: []element{routesTo("vs-order", `{"match":[{"uri":{"prefix":"/items"}}],`+toOrder+`}`)}, warn: []string{"path /items is ambiguous: catalog serves /items"}},
 		{name: "a path with a rewrite of its own is a rule of its own",
 			canvas: []element{routesTo("vs-order", `{"name":"legacy","match":[{"uri":{"prefix":"/old/"}}],"rewrite":{"uri":"/orders/"},`+toOrder+`}`)},
 			want: map[string]string{"VirtualService/vsvc-order spec.http[0].name": "legacy", "VirtualService/vsvc-order spec.http[0].rewrite.uri": "/orders/",
-				"VirtualService/vsvc-order spec.http[1].match": primary}},
+				"VirtualService/vsvc-order spec.http[1].name": "writes", "VirtualService/vsvc-order spec.http[2].match": primary}},
 	})
 }
 
@@ -78,20 +80,21 @@ func TestConditions(t *testing.T) {
 			canvas: []element{routesTo("vs-order", `{"match":[{"headers":{"user-agent":{"regex":".*Firefox.*"}}}],"route":[{"destination":{"host":"order","subset":"v2"}}]},{`+toOrder+`}`),
 				on("DestinationRule", istioObject("DestinationRule", "destrule-order", `{"host":"order","subsets":[{"name":"v1","labels":{"version":"v1"}},{"name":"v2","labels":{"version":"v2"}}]}`))},
 			want: map[string]string{"VirtualService/vsvc-order spec.http[0]": `{"match":[{"headers":{"user-agent":{"regex":".*Firefox.*"}},"uri":{"exact":"/orders"}},{"headers":{"user-agent":{"regex":".*Firefox.*"}},"uri":{"prefix":"/orders/"}}],"name":"canvas-1","route":[{"destination":{"host":"order","subset":"canary"}}]}`,
-				"VirtualService/vsvc-order spec.http[1].name": "primary", "VirtualService/vsvc-order-mesh spec.http[0].name": "primary"},
+				"VirtualService/vsvc-order spec.http[2].name": "primary", "VirtualService/vsvc-order-mesh spec.http[1].name": "primary"},
 			warn: []string{"a rule with headers is taken over into vsvc-order as canvas-1"}},
 		{name: "a condition with a path of the context keeps both, segment-safe",
 			canvas: []element{routesTo("vs-order", `{"name":"writes","match":[{"uri":{"prefix":"/orders"},"method":{"exact":"POST"}}],"timeout":"3s",`+toOrder+`}`)},
 			want: map[string]string{"VirtualService/vsvc-order spec.http[0].match": `[{"method":{"exact":"POST"},"uri":{"exact":"/orders"}},{"method":{"exact":"POST"},"uri":{"prefix":"/orders/"}}]`,
-				"VirtualService/vsvc-order spec.http[0].timeout": "3s", "VirtualService/vsvc-order spec.http[0].name": "writes",
+				"VirtualService/vsvc-order spec.http[0].timeout": "3s", "VirtualService/vsvc-order spec.http[0].name": "canvas-1",
 				"VirtualService/vsvc-order spec.http[0].route[1].weight": "0"}},
 		{name: "a timeout for all paths goes into the generated rule, which stays reachable",
 			canvas: []element{routesTo("vs-order", `{"match":[{"uri":{"prefix":"/"}}],"rewrite":{"uri":"/"},"timeout":"3","retries":{"attempts":3,"perTryTimeout":"2s"},`+toOrder+`}`)},
-			want: map[string]string{"VirtualService/vsvc-order spec.http[0].timeout": "3s", "VirtualService/vsvc-order spec.http[0].retries.attempts": "3",
-				"VirtualService/vsvc-order spec.http[0].name": "primary", "VirtualService/vsvc-order spec.http[1]": ""}},
+			want: map[string]string{"VirtualService/vsvc-order spec.http[primary].timeout": "3s", "VirtualService/vsvc-order spec.http[primary].retries.attempts": "3",
+				"VirtualService/vsvc-order spec.http[writes].timeout": "3s", "VirtualService/vsvc-order spec.http[writes].retries.attempts": "0", "VirtualService/vsvc-order spec.http[2]": ""},
+			warn: []string{"retries are not taken over for POST and PATCH of order"}},
 		{name: "a timeout for one of the context's paths is a rule before the generated one",
 			canvas: []element{routesTo("vs-catalog", `{"match":[{"uri":{"prefix":"/items"}}],"timeout":"3s","route":[{"destination":{"host":"catalog"}}]}`)},
-			want:   map[string]string{"VirtualService/vsvc-catalog spec.http[0].match": `[{"uri":{"exact":"/items"}},{"uri":{"prefix":"/items/"}}]`, "VirtualService/vsvc-catalog spec.http[1].name": "primary"}},
+			want:   map[string]string{"VirtualService/vsvc-catalog spec.http[0].match": `[{"uri":{"exact":"/items"}},{"uri":{"prefix":"/items/"}}]`, "VirtualService/vsvc-catalog spec.http[2].name": "primary"}},
 		{name: "what the original's topping wrote for a path loses its rewrite and gets the context's own paths",
 			canvas: []element{routesTo("vs-catalog", `{"match":[{"uri":{"exact":"/catalogs"},"method":{"exact":"GET"}}],"rewrite":{"uri":"/"},"route":[{"destination":{"host":"catalog"}}]}`)},
 			want: map[string]string{"VirtualService/vsvc-catalog spec.http[0].match": `[{"method":{"exact":"GET"},"uri":{"exact":"/items"}},{"method":{"exact":"GET"},"uri":{"prefix":"/items/"}},{"method":{"exact":"GET"},"uri":{"exact":"/tags"}},{"method":{"exact":"GET"},"uri":{"prefix":"/tags/"}}]`,
@@ -120,7 +123,7 @@ func TestConditions(t *testing.T) {
 			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].redirect.uri": "/orders", "VirtualService/vsvc-order spec.http[0].route": ""}},
 		{name: "a mirror without a host goes to the canary",
 			canvas: []element{routesTo("vsvc-order", `{`+toOrder+`,"mirror":{"host":"","subset":"canary-v1"},"mirrorPercent":10}`)},
-			want:   map[string]string{"VirtualService/vsvc-order spec.http[0].mirror": `{"host":"order","subset":"canary"}`, "VirtualService/vsvc-order spec.http[0].mirrorPercentage.value": "10"}},
+			want:   map[string]string{"VirtualService/vsvc-order spec.http[writes].mirror": `{"host":"order","subset":"canary"}`, "VirtualService/vsvc-order spec.http[primary].mirrorPercentage.value": "10"}},
 	})
 }
 
@@ -153,7 +156,7 @@ func TestWhatIsLeftOfVirtualServices(t *testing.T) {
 			want:   map[string]string{"VirtualService/empty": "gone"}, warn: []string{"it routes nowhere"}},
 		{name: "what survives of a VirtualService with a generated name gets another one",
 			canvas: []element{routesTo("vsvc-order", `{`+toOrder+`},{"match":[{"uri":{"prefix":"/pay"}}],"route":[{"destination":{"host":"pay.example.com"}}]}`)},
-			want:   map[string]string{"VirtualService/vsvc-order-canvas-1 spec.http[1]": "", "VirtualService/vsvc-order spec.http[0].name": "primary"}},
+			want:   map[string]string{"VirtualService/vsvc-order-canvas-1 spec.http[1]": "", "VirtualService/vsvc-order spec.http[1].name": "primary"}},
 		{name: "without the Istio topping everything survives",
 			settings: func(s *deploy.Settings) { s.Toppings = []string{"kubernetes"} },
 			canvas:   []element{routesTo("vs-order", `{`+toOrder+`,"timeout":"1s"}`)},

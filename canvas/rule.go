@@ -197,6 +197,10 @@ func (t *taker) extend(d *drawing, r *rule, docs []*document, share map[string]i
 	for _, doc := range docs {
 		for _, g := range generatedRules(doc) {
 			for _, key := range r.extras {
+				if key == "retries" && writes(g) {
+					t.warn(d, "retries are not taken over for POST and PATCH of %s: repeated, they could be carried out twice", r.service.Name)
+					continue
+				}
 				if old := at(g, key); old != nil && !same(old, at(r.node, key)) {
 					t.warn(d, "%s is not taken over: another VirtualService gave %s another one", key, doc.ID.Name)
 					continue
@@ -270,7 +274,7 @@ func (t *taker) foldPaths(d *drawing, r *rule, doc *document) {
 	if len(extra) == 0 {
 		return
 	}
-	generated := generatedRules(doc)
+	generated := pathRules(doc)
 	if at(r.node, "rewrite") != nil || len(generated) != 1 || at(generated[0], "rewrite") != nil || at(generated[0], "match") == nil {
 		r.matches = extra
 		t.addRule(d, r, []*document{doc})

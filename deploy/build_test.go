@@ -74,12 +74,16 @@ func TestResourcesFollowTheOriginalsConventions(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	var prefixes []string
+	var prefixes, writes []string
 	for _, p := range m.Services[0].Prefixes {
 		prefixes = append(prefixes, p.Path)
+		writes = append(writes, strings.Join(p.Writes(), " "))
 	}
 	if want := []string{"/myPages", "/orders", "/reports/daily", "/주문관리"}; !slices.Equal(prefixes, want) {
 		t.Errorf("prefixes %q, want %q", prefixes, want)
+	}
+	if want := []string{"", "POST PATCH", "", "POST PATCH"}; !slices.Equal(writes, want) {
+		t.Errorf("methods that are not idempotent: %q, want %q", writes, want)
 	}
 	if m.Services[0].Name != "order-service" || !m.Services[0].Exposed {
 		t.Errorf("service %+v", m.Services[0])

@@ -5,7 +5,11 @@
 // knows no Kubernetes type, and a renderer never has to look behind it.
 package deploy
 
-import "github.com/meshstorm/meshstorm/storm"
+import (
+	"slices"
+
+	"github.com/meshstorm/meshstorm/storm"
+)
 
 // Model is the whole intent of one workspace.
 type Model struct {
@@ -78,6 +82,18 @@ type Resource struct {
 type Prefix struct {
 	Path   string // UTF-8; may hold {x} segments
 	Source Source
+	// Methods are those of all resources below it, in the order they come.
+	Methods []string
+}
+
+// Writes are the prefix's methods that a proxy must not repeat on its own.
+func (p Prefix) Writes() []string { return slices.DeleteFunc(slices.Clone(p.Methods), Idempotent) }
+
+// Idempotent reports whether a request of this method may be sent twice and
+// mean the same as once (RFC 9110, section 9.2.2); methods that the RFC does
+// not name may not.
+func Idempotent(method string) bool {
+	return slices.Contains([]string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}, method)
 }
 
 // Track is a set of pods of a service that takes a share of its traffic.

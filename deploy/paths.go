@@ -136,6 +136,13 @@ func prefixesOf(resources []Resource) []Prefix {
 		}
 	}
 	slices.SortFunc(kept, func(a, b Prefix) int { return strings.Compare(a.Path, b.Path) })
+	for i := range kept {
+		for _, r := range resources {
+			if covers(kept[i].Path, r.Path) {
+				kept[i].Methods = union(kept[i].Methods, r.Methods)
+			}
+		}
+	}
 	return kept
 }
 
@@ -256,11 +263,17 @@ func (r *resources) add(path string, source Source, methods ...string) {
 		r.at[path] = i
 		r.list = append(r.list, Resource{Path: path, Source: source})
 	}
-	for _, m := range methods {
-		if !slices.Contains(r.list[i].Methods, m) {
-			r.list[i].Methods = append(r.list[i].Methods, m)
+	r.list[i].Methods = union(r.list[i].Methods, methods)
+}
+
+// union appends what is not there yet.
+func union(to, from []string) []string {
+	for _, s := range from {
+		if !slices.Contains(to, s) {
+			to = append(to, s)
 		}
 	}
+	return to
 }
 
 // applyPathSettings adds, drops or replaces what the model says.

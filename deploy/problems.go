@@ -210,7 +210,7 @@ func (b *builder) checkImages() {
 			continue
 		}
 		if strings.HasPrefix(ref.Name(), PlaceholderRegistry+"/") {
-			b.problem(Problem{Code: CodeRegistry, Severity: SeverityWarning, Source: s.Source,
+			b.problem(Problem{Code: CodeRegistry, Severity: SeverityInfo, Source: s.Source,
 				Message: fmt.Sprintf("the images are named %s, a registry that does not exist, so a cluster outside the lab answers ErrImagePull", ref.Name()),
 				Fix:     fmt.Sprintf("say where the images are, in %s:\n  image:\n    registry: ghcr.io/your-name", SettingsFile)})
 			return // one is enough

@@ -281,7 +281,11 @@ func mergeFile(path string, base, next, mine []byte) (GeneratedFile, error) {
 	if mine == nil {
 		base = nil // who removes a whole file wants it made anew, not every object of it gone
 	}
-	merged, err := manifest.Merge(path, base, next, mine)
+	carried, err := carryRules(path, base, next, mine)
+	if err != nil {
+		return f, err
+	}
+	merged, err := manifest.Merge(path, base, carried, mine)
 	if err != nil {
 		return f, err
 	}

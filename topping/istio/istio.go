@@ -6,6 +6,9 @@
 package istio
 
 import (
+	"slices"
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meshstorm/meshstorm/deploy"
@@ -35,8 +38,26 @@ const (
 	MeshSuffix            = "-mesh"
 )
 
-// RuleName is the name of the generated http rule of a VirtualService.
-const RuleName = "primary"
+// Names of the generated http rules of a VirtualService. WritesName takes the
+// methods that are not idempotent and stands first; RuleName takes the rest.
+// Before Istio 1.19 a path prefix needs a rule for each path: primary-1 and so
+// on.
+const (
+	RuleName   = "primary"
+	WritesName = "writes"
+)
+
+// Generated reports whether an http rule of this name is one that this topping
+// writes.
+func Generated(rule string) bool {
+	return Writes(rule) || rule == RuleName || strings.HasPrefix(rule, RuleName+"-")
+}
+
+// Writes reports whether an http rule of this name is the generated one for
+// methods that are not idempotent.
+func Writes(rule string) bool {
+	return rule == WritesName || strings.HasPrefix(rule, WritesName+"-")
+}
 
 // Render makes the Gateway and the objects of all services.
 func (Topping) Render(m *deploy.Model) ([]manifest.Object, error) {
@@ -121,7 +142,20 @@ func meshRoutes(m *deploy.Model, s *deploy.Service) *virtualService {
 		ObjectMeta: topping.ServiceMeta(m, VirtualServicePrefix+s.Name+MeshSuffix, s),
 		Spec: virtualServiceSpec{
 			Hosts: []string{host},
-			HTTP:  []httpRoute{{Name: RuleName, Route: split(host, s)}},
+			HTTP:  meshRules(host, s),
 		},
 	}
+}
+
+// meshRules need no paths: all requests for the host are the service's.
+func meshRules(host string, s *deploy.Service) []httpRoute {
+	var writes []match
+	for _, p := range s.Prefixes {
+		for _, method := range p.Writes() {
+			if !slices.ContainsFunc(writes, func(m match) bool { return m.Method.Exact == method }) {
+				writes = append(writes, match{Method: &stringMatch{Exact: method}})
+			}
+		}
+	}
+	return withWrites(writes, httpRoute{Name: RuleName, Route: split(host, s)})
 }

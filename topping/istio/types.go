@@ -53,10 +53,16 @@ type httpRoute struct {
 	Match   []match            `json:"match,omitempty"`
 	Rewrite *rewrite           `json:"rewrite,omitempty"`
 	Route   []routeDestination `json:"route"`
+	Retries *retries           `json:"retries,omitempty"`
 }
 
 type match struct {
-	URI stringMatch `json:"uri"`
+	URI    *stringMatch `json:"uri,omitempty"`
+	Method *stringMatch `json:"method,omitempty"`
+}
+
+type retries struct {
+	Attempts int `json:"attempts"`
 }
 
 type stringMatch struct {

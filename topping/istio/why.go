@@ -17,9 +17,11 @@ var rules = append(topping.CommonRules(), []topping.Rule{
 
 	{Kind: "VirtualService", Path: "spec.hosts", Text: "the hosts of the Gateway; for callers inside the mesh the Service's full name, since istiod refuses * there", Setting: "gateway.hosts"},
 	{Kind: "VirtualService", Path: "spec.gateways", Text: "the Gateway whose traffic these rules route; a VirtualService without it is for callers inside the mesh", Setting: "gateway.name"},
-	{Kind: "VirtualService", Path: "spec.http", Text: "one rule routes everything this service serves", Setting: "routing"},
+	{Kind: "VirtualService", Path: "spec.http", Text: "primary routes everything this service serves; writes stands before it and takes the methods that are not idempotent", Setting: "routing"},
 	{Kind: "VirtualService", Path: "spec.http.*.name", Text: "names the rule, so that edits and shifts find it again wherever it stands"},
 	{Kind: "VirtualService", Path: "spec.http.*.match", Text: "the REST paths of the context's aggregates, views and custom commands; each as the exact path and as the path followed by /, so that /orders does not take /orders-archive", Setting: "services.{service}.paths"},
+	{Kind: "VirtualService", Path: "spec.http.*.match.*.method", Text: "the methods of these paths that must not be sent twice: all but GET, HEAD, OPTIONS, TRACE, PUT and DELETE (RFC 9110, section 9.2.2)", Setting: "services.{service}.paths"},
+	{Kind: "VirtualService", Path: "spec.http.*.retries", Text: "no retries: Istio repeats a failed request up to two times unless told not to, and a command that was carried out although its answer was lost would be carried out again"},
 	{Kind: "VirtualService", Path: "spec.http.*.rewrite", Text: "takes the gateway's path prefix away again, or rewrites to / in the original's routing", Setting: "services.{service}.pathPrefix"},
 	{Kind: "VirtualService", Path: "spec.http.*.route", Text: "the traffic is split between the tracks stable and canary, at the gateway and inside the mesh alike", Setting: "services.{service}.weights"},
 	{Kind: "VirtualService", Path: "spec.http.*.route.*.destination.host", Text: "the Service of this context"},
@@ -48,15 +50,19 @@ func (Topping) Why(m *deploy.Model, id manifest.ID, field string) (topping.Reaso
 	case svc == nil:
 		r.Source = "Model/" + m.Workspace
 	case strings.HasPrefix(rule.Path, "spec.http.*.match"):
-		r.Source = elements(svc)
+		r.Source = elements(svc, strings.HasSuffix(rule.Path, ".method"))
 	}
 	return r, true
 }
 
-// elements names what the paths come from.
-func elements(s *deploy.Service) string {
+// elements names what the paths come from, or only those with methods that are
+// not idempotent.
+func elements(s *deploy.Service, writes bool) string {
 	var names []string
 	for _, p := range s.Prefixes {
+		if writes && len(p.Writes()) == 0 {
+			continue
+		}
 		names = append(names, p.Source.String())
 	}
 	return strings.Join(names, ", ")
