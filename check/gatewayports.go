@@ -30,6 +30,7 @@ type member struct {
 type gatewayPort struct {
 	key    string
 	number uint32
+	tls    bool
 	hosts  map[string]*virtualHost
 }
 
@@ -50,7 +51,7 @@ func (m *Mesh) gatewayPorts() []*gatewayPort {
 				}
 				key := portKey(g, s)
 				if ports[key] == nil {
-					ports[key] = &gatewayPort{key: key, number: s.GetPort().GetNumber(), hosts: map[string]*virtualHost{}}
+					ports[key] = &gatewayPort{key: key, number: s.GetPort().GetNumber(), tls: s.GetTls() != nil, hosts: map[string]*virtualHost{}}
 					m.ports = append(m.ports, ports[key])
 				}
 				ports[key].add(g, s, bound[g.Key()])
@@ -66,15 +67,18 @@ func portKey(g *Gateway, s *networking.Server) string {
 		selector = append(selector, k+"="+g.Spec.GetSelector()[k])
 	}
 	key := fmt.Sprintf("%s %d", strings.Join(selector, ","), s.GetPort().GetNumber())
-	if s.GetTls() != nil && !s.GetTls().GetHttpsRedirect() {
+	if s.GetTls() != nil {
 		key += " " + g.Key() + " " + s.GetPort().GetName()
 	}
 	return key
 }
 
-// servesHTTP tells whether istiod looks for HTTP rules for the server: it is
-// plain HTTP, or TLS ends there.
+// servesHTTP tells whether HTTP rules decide about the server's requests: it is
+// plain HTTP, or TLS ends there, and it does not send all of them to HTTPS.
 func servesHTTP(s *networking.Server) bool {
+	if s.GetTls().GetHttpsRedirect() {
+		return false
+	}
 	switch strings.ToUpper(s.GetPort().GetProtocol()) {
 	case "HTTP", "HTTP2", "GRPC", "GRPC-WEB":
 		return true
@@ -117,15 +121,21 @@ func (p *gatewayPort) sorted() []*virtualHost {
 }
 
 // serverHosts are the hosts of a server that are open to VirtualServices of a
-// namespace: they are written HOST, NAMESPACE/HOST, ./HOST or */HOST.
+// namespace.
 func serverHosts(g *Gateway, s *networking.Server, namespace string) []string {
+	return openHosts(s.GetHosts(), g.Namespace(), namespace)
+}
+
+// openHosts picks the hosts, written HOST, NAMESPACE/HOST, ./HOST or */HOST by
+// a Gateway of a namespace, that are open to a VirtualService of another.
+func openHosts(hosts []string, own, other string) []string {
 	var all []string
-	for _, h := range s.GetHosts() {
+	for _, h := range hosts {
 		ns, host, ok := strings.Cut(h, "/")
 		switch {
 		case !ok:
 			all = append(all, strings.ToLower(h))
-		case ns == "*", ns == namespace, ns == "." && g.Namespace() == namespace:
+		case ns == "*", ns == other, ns == "." && own == other:
 			all = append(all, strings.ToLower(host))
 		}
 	}

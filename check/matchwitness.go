@@ -42,6 +42,12 @@ func (m *Mesh) witness(v *VirtualService, box space.Box) string {
 	return request(w, scheme, host, port) + headerArguments(w)
 }
 
+// witnessAt writes a request to a virtual host of a gateway.
+func (m *Mesh) witnessAt(h *virtualHost, w space.Witness) string {
+	scheme, port := urlPort(h.port.number, h.port.tls)
+	return request(w, scheme, outsideHost(h.host), port) + headerArguments(w)
+}
+
 func (m *Mesh) meshURL(v *VirtualService, w space.Witness) string {
 	host, port := v.Spec.GetHosts()[0], ""
 	if s := m.Service(v.Hosts[0]); s != nil && len(s.Spec.Ports) > 0 {

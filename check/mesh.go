@@ -49,6 +49,7 @@ type VirtualService struct {
 	// none are written, and nothing for delegates, which their roots place.
 	Gateways []string
 
+	index   int // place among the mesh's VirtualServices
 	reading sync.Once
 	read    []*entry
 }

@@ -58,7 +58,9 @@ func (m *Mesh) addIstio(r *Resource) {
 	switch r.Kind() {
 	case "VirtualService":
 		if spec := new(networking.VirtualService); decodeSpec(r, spec) {
-			m.VirtualServices = append(m.VirtualServices, newVirtualService(r, spec))
+			v := newVirtualService(r, spec)
+			v.index = len(m.VirtualServices)
+			m.VirtualServices = append(m.VirtualServices, v)
 		}
 	case "Gateway":
 		if spec := new(networking.Gateway); decodeSpec(r, spec) {

@@ -17,6 +17,9 @@ func Rules() []Rule {
 		Services(),
 		Sizes(),
 		Shadows(),
+		Hosts(),
+		Escapes(),
+		Expressions(),
 		Custom(),
 	}
 }
