@@ -109,6 +109,9 @@ func (b *builder) route(host *VirtualHost, proto *routev3.Route) *Route {
 	if rt.action, err = b.action(proto); err != nil {
 		b.fault(host, rt, err)
 	}
+	if err := b.checkAction(proto); err != nil {
+		b.fault(host, rt, err)
+	}
 	return rt
 }
 

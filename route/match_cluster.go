@@ -36,9 +36,6 @@ func (b *builder) action(rt *routev3.Route) (action, error) {
 	switch a := rt.GetAction().(type) {
 	case *routev3.Route_Route:
 		out, err = b.forward(a.Route)
-	case *routev3.Route_Redirect:
-	case *routev3.Route_DirectResponse:
-		err = b.directResponse(a.DirectResponse)
 	case *routev3.Route_FilterAction:
 		b.unsupported("Route.filter_action", "")
 	case *routev3.Route_NonForwardingAction:

@@ -27,33 +27,43 @@ func (b *builder) headerMatcher(m *routev3.HeaderMatcher) (headerMatcher, error)
 	}
 	var err error
 	switch s := m.GetHeaderMatchSpecifier().(type) {
-	case *routev3.HeaderMatcher_ExactMatch:
-		out.value = stringMatcher{kind: stringExact, text: s.ExactMatch}
-		if s.ExactMatch == "" {
-			// The deprecated field cannot tell "" from unset: any value will do.
-			out.value.kind = stringAny
-		}
-	case *routev3.HeaderMatcher_SafeRegexMatch:
-		out.value.kind = stringRegex
-		out.value.re, err = b.pattern(s.SafeRegexMatch.GetRegex())
 	case *routev3.HeaderMatcher_RangeMatch:
 		out.ranged, out.start, out.end = true, s.RangeMatch.GetStart(), s.RangeMatch.GetEnd()
 	case *routev3.HeaderMatcher_PresentMatch:
 		out.presence, out.present = true, s.PresentMatch
-	case *routev3.HeaderMatcher_PrefixMatch:
-		out.value = stringMatcher{kind: stringPrefix, text: s.PrefixMatch}
-	case *routev3.HeaderMatcher_SuffixMatch:
-		out.value = stringMatcher{kind: stringSuffix, text: s.SuffixMatch}
-	case *routev3.HeaderMatcher_ContainsMatch:
-		out.value = stringMatcher{kind: stringContains, text: s.ContainsMatch}
 	case *routev3.HeaderMatcher_StringMatch:
 		out.value, err = b.stringMatcher(s.StringMatch)
 	case nil:
 		out.presence, out.present = true, true
 	default:
-		err = fmt.Errorf("header %s: unknown kind of match %T", m.GetName(), s)
+		out.value, err = b.deprecatedHeaderMatch(m)
 	}
 	return out, err
+}
+
+// deprecatedHeaderMatch compiles the kinds that string_match replaces, which
+// Envoy still takes.
+//
+//nolint:staticcheck // the deprecated fields are the subject
+func (b *builder) deprecatedHeaderMatch(m *routev3.HeaderMatcher) (stringMatcher, error) {
+	switch s := m.GetHeaderMatchSpecifier().(type) {
+	case *routev3.HeaderMatcher_ExactMatch:
+		if s.ExactMatch == "" {
+			// The field cannot tell "" from unset: any value will do.
+			return stringMatcher{kind: stringAny}, nil
+		}
+		return stringMatcher{kind: stringExact, text: s.ExactMatch}, nil
+	case *routev3.HeaderMatcher_SafeRegexMatch:
+		re, err := b.pattern(s.SafeRegexMatch.GetRegex())
+		return stringMatcher{kind: stringRegex, re: re}, err
+	case *routev3.HeaderMatcher_PrefixMatch:
+		return stringMatcher{kind: stringPrefix, text: s.PrefixMatch}, nil
+	case *routev3.HeaderMatcher_SuffixMatch:
+		return stringMatcher{kind: stringSuffix, text: s.SuffixMatch}, nil
+	case *routev3.HeaderMatcher_ContainsMatch:
+		return stringMatcher{kind: stringContains, text: s.ContainsMatch}, nil
+	}
+	return stringMatcher{}, fmt.Errorf("header %s: unknown kind of match %T", m.GetName(), m.GetHeaderMatchSpecifier())
 }
 
 // match follows HeaderMatcher.treat_missing_header_as_empty: a rule about the

@@ -46,6 +46,12 @@ func TestHeaders(t *testing.T) {
 			name: "a range is inverted", doc: "HeaderMatcher.invert_match", match: with(`{name: x-n, range_match: {start: -10, end: 0}, invert_match: true}`),
 			takes: []string{"GET / | x-n: 3", "GET / | x-n: x"}, leaves: map[string]string{"GET / | x-n: -1": `header x-n is "-1", in [-10,0) (excluded)`, "GET /": `header x-n is missing`},
 		},
+	})
+}
+
+func TestHeaderPresence(t *testing.T) {
+	with := func(header string) string { return `{prefix: /, headers: [` + header + `]}` }
+	runMatchCases(t, []matchCase{
 		{
 			name: "present_match asks for the header", doc: "HeaderMatcher.present_match", match: with(`{name: x-user, present_match: true}`),
 			takes: []string{"GET / | x-user: a", "GET / | x-user: "}, leaves: map[string]string{"GET /": `header x-user is missing`},
@@ -66,6 +72,12 @@ func TestHeaders(t *testing.T) {
 			name: "a matcher that says nothing more asks for the header", doc: "RouteMatch.headers: based on presence if the value field is not in the config", match: with(`{name: x-user}`),
 			takes: []string{"GET / | x-user: a"}, leaves: map[string]string{"GET /": `header x-user is missing`},
 		},
+	})
+}
+
+func TestPartsOfHeaders(t *testing.T) {
+	with := func(header string) string { return `{prefix: /, headers: [` + header + `]}` }
+	runMatchCases(t, []matchCase{
 		{
 			name: "prefix_match looks at the beginning", doc: "HeaderMatcher.prefix_match", match: with(`{name: x-user, prefix_match: abcd}`),
 			takes: []string{"GET / | x-user: abcdxyz"}, leaves: map[string]string{"GET / | x-user: abcxyz": `header x-user is "abcxyz", which does not start with "abcd"`},
@@ -82,6 +94,12 @@ func TestHeaders(t *testing.T) {
 			name: "inverted text says what is excluded", doc: "HeaderMatcher.invert_match", match: with(`{name: x-user, string_match: {prefix: a}, invert_match: true}`),
 			takes: []string{"GET / | x-user: b"}, leaves: map[string]string{"GET / | x-user: ab": `header x-user is "ab", which starts with "a" (excluded)`},
 		},
+	})
+}
+
+func TestMissingHeaders(t *testing.T) {
+	with := func(header string) string { return `{prefix: /, headers: [` + header + `]}` }
+	runMatchCases(t, []matchCase{
 		{
 			name: "a missing header that counts as empty is outside of a range", doc: "HeaderMatcher.treat_missing_header_as_empty, first example", match: with(`{name: header1, range_match: {start: 0, end: 10}, invert_match: true, treat_missing_header_as_empty: true}`),
 			takes: []string{"GET /"},
@@ -106,6 +124,12 @@ func TestHeaders(t *testing.T) {
 			name: "all headers have to match", doc: "RouteMatch.headers", match: with(`{name: a, exact_match: "1"}, {name: b, exact_match: "2"}`),
 			takes: []string{"GET / | b: 2 | a: 1"}, leaves: map[string]string{"GET / | a: 1": `header b is missing`},
 		},
+	})
+}
+
+func TestPseudoHeaders(t *testing.T) {
+	with := func(header string) string { return `{prefix: /, headers: [` + header + `]}` }
+	runMatchCases(t, []matchCase{
 		{
 			name: "the method is a header", doc: "VirtualCluster.headers; docs: api-v3/config/route/v3/route_components.proto#routematch", match: with(`{name: ":method", string_match: {exact: POST}}`),
 			takes: []string{"POST /"}, leaves: map[string]string{"GET /": `method is GET, not POST`, " /": `method is GET, not POST`},

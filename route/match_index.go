@@ -75,10 +75,10 @@ func (ix *index) first(routes []*Route, v *view) (*Route, result) {
 
 // node is a node of a radix tree over paths. The empty tree is nil.
 type node struct {
-	label    string // what stands between the parent and here
+	label    string  // what stands between the parent and here
 	prefixes *bucket // routes for paths that begin with what leads here
 	exacts   *bucket // routes for the path that ends here
-	heads    []byte // the first bytes of the children's labels, ascending
+	heads    []byte  // the first bytes of the children's labels, ascending
 	children []*node
 }
 

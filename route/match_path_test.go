@@ -44,6 +44,11 @@ func TestPaths(t *testing.T) {
 				"GET /ORDERS":  `path "/ORDERS" is not "/orders"`,
 			},
 		},
+	})
+}
+
+func TestPathsInAnyCase(t *testing.T) {
+	runMatchCases(t, []matchCase{
 		{
 			name: "case_sensitive false is for path", doc: "RouteMatch.case_sensitive",
 			match: `{path: /Orders, case_sensitive: false}`,
@@ -73,6 +78,11 @@ func TestPaths(t *testing.T) {
 				"GET /api":           `path "/api" is neither "/api/dev" nor below it`,
 			},
 		},
+	})
+}
+
+func TestPathsByRegularExpression(t *testing.T) {
+	runMatchCases(t, []matchCase{
 		{
 			name: "a regular expression takes the whole path without the query", doc: "RouteMatch.safe_regex",
 			match: `{safe_regex: {google_re2: {}, regex: "/b[io]t"}}`,
@@ -101,6 +111,11 @@ func TestPaths(t *testing.T) {
 			match: `{safe_regex: {regex: "(?i)/a.*"}}`, takes: []string{"GET /A", "GET /ab"},
 			leaves: map[string]string{"GET /b": `path "/b" does not match "(?i)/a.*"`},
 		},
+	})
+}
+
+func TestPathParametersAndConnect(t *testing.T) {
+	runMatchCases(t, []matchCase{
 		{
 			name: "path parameters belong to the path", doc: "RouteConfiguration.ignore_path_parameters_in_path_matching",
 			match: `{path: /a}`, leaves: map[string]string{"GET /a;v=1": `path "/a;v=1" is not "/a"`},

@@ -35,14 +35,23 @@ func (b *builder) pattern(text string) (*pattern, error) {
 	return p, err
 }
 
-func newPattern(text string) (*pattern, error) {
-	// Parsed on its own first: within a group, a stray ")(" would pass.
+// parsePattern refuses what RE2 or its program size limit would refuse.
+func parsePattern(text string) (*syntax.Regexp, error) {
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w; Envoy takes RE2's syntax (https://github.com/google/re2/wiki/Syntax)", text, err)
 	}
 	if n := programSize(tree); n > maxProgram {
 		return nil, fmt.Errorf("regular expression %q: compiles to %d steps or more, %d are allowed; use fewer or smaller repetitions", text, n, maxProgram)
+	}
+	return tree, nil
+}
+
+func newPattern(text string) (*pattern, error) {
+	// Parsed on its own first: within a group, a stray ")(" would pass.
+	tree, err := parsePattern(text)
+	if err != nil {
+		return nil, err
 	}
 	re, err := regexp.Compile(`\A(?:` + text + `)\z`)
 	if err != nil {
