@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/meshstorm/meshstorm/deploy"
 	"github.com/meshstorm/meshstorm/space"
 )
 
@@ -32,7 +33,7 @@ func Hosts() Rule {
 		},
 		Rows: hostRows(),
 		Run: func(ctx context.Context, in *Input) []Finding {
-			h := &hosts{mesh: in.Mesh(), pairs: map[[2]*VirtualService]bool{}, lists: map[string]bool{}}
+			h := newHosts(in)
 			for _, port := range h.mesh.gatewayPorts() {
 				for _, host := range port.sorted() {
 					if ctx.Err() != nil {
@@ -74,7 +75,22 @@ type hosts struct {
 	mesh  *Mesh
 	pairs map[[2]*VirtualService]bool // reported
 	lists map[string]bool             // lists of VirtualServices that were compared
-	found []Finding
+	// overlaps are the model's elements of which MS0302 says that their paths
+	// are another's too.
+	overlaps map[string]bool
+	found    []Finding
+}
+
+func newHosts(in *Input) *hosts {
+	h := &hosts{mesh: in.Mesh(), pairs: map[[2]*VirtualService]bool{}, lists: map[string]bool{}, overlaps: map[string]bool{}}
+	if in.Intent != nil {
+		for _, p := range in.Intent.Problems {
+			if p.Code == deploy.CodePathOverlap {
+				h.overlaps[p.Source.String()] = true
+			}
+		}
+	}
+	return h
 }
 
 // order reports VirtualServices of a virtual host that take the same requests:
@@ -146,7 +162,7 @@ func (h *hosts) conflict(host *virtualHost, a, b *entry, done map[*VirtualServic
 	if a.vs.index > b.vs.index {
 		a, b = b, a
 	}
-	if done[b.vs] || h.pairs[[2]*VirtualService{a.vs, b.vs}] || sameAction(a.httpRule(), b.httpRule()) {
+	if done[b.vs] || h.known(a.vs, b.vs) || h.pairs[[2]*VirtualService{a.vs, b.vs}] || sameAction(a.httpRule(), b.httpRule()) {
 		return
 	}
 	both := a.box.And(b.box)
@@ -177,6 +193,13 @@ func (h *hosts) conflict(host *virtualHost, a, b *entry, done map[*VirtualServic
 	}
 	f.Witness = h.mesh.witnessAt(host, *r.Witness)
 	h.found = append(h.found, f)
+}
+
+// known tells whether both are generated for bounded contexts of which the
+// model says already that they serve the same paths (MS0302).
+func (h *hosts) known(a, b *VirtualService) bool {
+	x, y := a.Annotation("meshstorm.io/source"), b.Annotation("meshstorm.io/source")
+	return x != "" && y != "" && (h.overlaps[x] || h.overlaps[y])
 }
 
 // earlier are what the entries before e in its VirtualService take of a box.

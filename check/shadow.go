@@ -99,8 +99,8 @@ func (s *shadows) takers(e *entry, earlier []*entry) []*entry {
 	var near []*entry
 	var boxes []space.Box
 	for _, k := range earlier {
-		if b := k.placed(); b.Overlaps(box) {
-			near, boxes = append(near, k), append(boxes, b)
+		if mayMeet(k, e) {
+			near, boxes = append(near, k), append(boxes, k.placed())
 		}
 	}
 	if len(near) == 0 {
@@ -109,12 +109,16 @@ func (s *shadows) takers(e *entry, earlier []*entry) []*entry {
 	if r := space.Covered(box, boxes); !r.Empty || !r.Proved {
 		return nil
 	}
+	var some []*entry
 	for i := range near {
 		if r := space.Covered(box, boxes[i:i+1]); r.Empty && r.Proved {
 			return near[i : i+1]
 		}
+		if boxes[i].Overlaps(box) {
+			some = append(some, near[i])
+		}
 	}
-	return near
+	return some
 }
 
 // rules reports what is hidden: whole rules, and single matches of others.

@@ -1,6 +1,9 @@
 package check
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // entryIndex finds the earlier entries that may take requests of another one
 // by the literal that their paths begin with, so that long lists of rules are
@@ -53,4 +56,16 @@ func (x *entryIndex) above(e *entry) []*entry {
 		return a.match - b.match
 	})
 	return near[:min(len(near), comparedAtMost)]
+}
+
+// mayMeet tells, by the literals alone, whether two entries can have a path in
+// common.
+func mayMeet(a, b *entry) bool {
+	if len(a.literal) > len(b.literal) {
+		a, b = b, a
+	}
+	if a.path == pathExact {
+		return a.literal == b.literal || b.path == pathRegex && b.literal == ""
+	}
+	return strings.HasPrefix(b.literal, a.literal)
 }
