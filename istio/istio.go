@@ -4,16 +4,14 @@
 // service, the listeners, routes, clusters and endpoints that Istio makes of
 // them, each route with the object, rule and match that it came from. Workload
 // templates stand for their pods, so that endpoints exist.
+//
+// Istio's packages read settings named PILOT_* from the environment when the
+// program starts; they hold for this package too, as they would for istiod.
 package istio
 
 import (
 	"context"
-	"errors"
-
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"sync"
 
 	"github.com/meshstorm/meshstorm/manifest"
 )
@@ -26,13 +24,47 @@ type Options struct {
 	ClusterDomain  string // "" is "cluster.local"
 }
 
+func (o Options) complete() Options {
+	if o.Namespace == "" {
+		o.Namespace = "default"
+	}
+	if o.Profile == "" {
+		o.Profile = "demo"
+	}
+	if o.IstioNamespace == "" {
+		o.IstioNamespace = "istio-system"
+	}
+	if o.ClusterDomain == "" {
+		o.ClusterDomain = "cluster.local"
+	}
+	return o
+}
+
 // Mesh is a control plane that holds some manifests. It is safe for concurrent
 // use, and does not change.
-type Mesh struct{}
+type Mesh struct {
+	world    *world
+	plane    *plane
+	gateways []Proxy
+	proxies  []Proxy
+	problems []Problem
+	entries  map[string]*entry // what is no pod, by address
+
+	configs sync.Map // of *translation, by Proxy.key
+}
+
+// translation is a proxy's configuration, made once.
+type translation struct {
+	once   sync.Mutex
+	done   bool
+	config *Config
+	err    error
+}
 
 // Problem is something about the manifests that keeps a part of them from
-// having an effect: an object that cannot be decoded, a kind that nobody here
-// knows (said once per kind), a delegate cycle.
+// having an effect: an object that cannot be decoded or that istiod refuses, a
+// kind that nobody here knows (said once per kind), a delegate that is left
+// out.
 type Problem struct {
 	Document *manifest.Document // nil where it concerns many
 	Message  string
@@ -65,87 +97,84 @@ type Origin struct {
 	Match    string // field path of the match entry: "spec.http[1].match[0]"; "" for a rule without
 }
 
-// Config is what istiod would send to one proxy.
-type Config struct {
-	Proxy     Proxy
-	Listeners []*listenerv3.Listener
-	Routes    []*routev3.RouteConfiguration
-	Clusters  []*clusterv3.Cluster
-	Endpoints []*endpointv3.ClusterLoadAssignment // for the clusters of type EDS
-	// Origins has each route of Routes; names in Routes are what istiod sends.
-	Origins map[*routev3.Route]Origin
-}
-
-var errSkeleton = errors.New("not written yet")
-
-// New starts a control plane in this process with these manifests. Documents
-// that cannot be used become Problems; the error is for what leaves nothing to
-// ask.
+// New starts a control plane in this process with these manifests, and stops
+// its watchers when it has read them all. Documents that cannot be used become
+// Problems; the error is for what leaves nothing to ask: a profile that does
+// not exist, a fault in Istio's code.
 func New(ctx context.Context, docs []*manifest.Document, o Options) (*Mesh, error) {
-	return nil, errSkeleton
+	silence()
+	w, err := readWorld(ctx, docs, o.complete())
+	if err != nil {
+		return nil, err
+	}
+	w.checkDelegates()
+	gateways := w.findGateways()
+	p, err := buildPlane(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mesh{world: w, plane: p, gateways: gateways, problems: w.sortedProblems(), entries: w.namedEntries()}
+	m.proxies = append(m.proxies, gateways...)
+	m.proxies = append(m.proxies, w.groups()...)
+	return m, nil
 }
 
-// Close frees what the mesh holds.
-func (m *Mesh) Close() {}
+// Close frees what the mesh holds; it may be called more than once. Nothing
+// runs in a mesh between calls.
+func (m *Mesh) Close() { m.configs.Clear() }
 
 // Problems are what could not be used, in source order.
-func (m *Mesh) Problems() []Problem { return nil }
+func (m *Mesh) Problems() []Problem { return m.problems }
 
 // Gateways are the gateway proxies: the installation's, those of Deployments
 // that a Gateway's selector finds, those that istiod would start for a Gateway
 // API Gateway; sorted by namespace and name.
-func (m *Mesh) Gateways() []Proxy { return nil }
+func (m *Mesh) Gateways() []Proxy { return m.gateways }
 
 // Sidecar is the sidecar of a service's pods: NAME, NAME.NAMESPACE or a full
-// host name. The error lists what is there.
-func (m *Mesh) Sidecar(service string) (Proxy, error) { return Proxy{}, errSkeleton }
+// host name; a workload without a Service goes by its own name. Of a service
+// with several workloads it is that of the first by name. The error lists what
+// is there, or says why the pods have no sidecar.
+func (m *Mesh) Sidecar(service string) (Proxy, error) { return m.world.sidecar(service) }
 
 // Proxies are the gateways, and one sidecar for each group of workloads that
-// istiod sends the same outbound routes to.
-func (m *Mesh) Proxies() []Proxy { return nil }
+// istiod sends the same outbound routes to: those of one namespace that agree
+// in every label that a VirtualService's sourceLabels, a Sidecar, an
+// EnvoyFilter or a DestinationRule tells workloads apart by. Workloads without
+// a sidecar are left out.
+func (m *Mesh) Proxies() []Proxy { return m.proxies }
 
 // Config translates for a proxy; the answer is kept.
-func (m *Mesh) Config(ctx context.Context, p Proxy) (*Config, error) { return nil, errSkeleton }
-
-// Target is the way a request takes into a proxy.
-type Target struct {
-	Scheme string // http or https
-	Host   string // without port; the SNI for https
-	Port   int    // the port that the client connects to (a gateway's Service port, or the called service's port)
+func (m *Mesh) Config(ctx context.Context, p Proxy) (*Config, error) {
+	v, _ := m.configs.LoadOrStore(p.key(), &translation{})
+	t := v.(*translation)
+	t.once.Lock()
+	defer t.once.Unlock()
+	if t.done {
+		return t.config, t.err
+	}
+	c, err := m.translate(ctx, p)
+	if ctx.Err() == nil {
+		t.config, t.err, t.done = c, err, true
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
-// Entry is the route configuration that answers on a target.
-type Entry struct {
-	Listener *listenerv3.Listener
-	Routes   *routev3.RouteConfiguration // nil where the target is no HTTP
-	// Why says in words why there is no route configuration: no listener on the
-	// port, TLS without a matching server, TCP.
-	Why string
+// entry is an endpoint that is no pod.
+type entry struct {
+	kind, name, namespace string
+	doc                   *manifest.Document
 }
 
-// Entry finds the listener, its filter chain and the route configuration for a
-// target.
-func (c *Config) Entry(t Target) Entry { return Entry{} }
-
-// Cluster gives a cluster by name, or nil.
-func (c *Config) Cluster(name string) *clusterv3.Cluster { return nil }
-
-// Workload is a pod, or what stands for pods, behind a cluster.
-type Workload struct {
-	Name, Namespace string // of the Deployment, StatefulSet, Pod, WorkloadEntry ...
-	Kind            string
-	Document        *manifest.Document
-	Address         string // made up where there is no real pod
-	Port            uint32
-}
-
-// Workloads are the endpoints of a cluster, sorted; ok is false where the
-// cluster is not one whose endpoints istiod knows (DNS, passthrough).
-func (m *Mesh) Workloads(c *Config, cluster string) (w []Workload, ok bool) { return nil, false }
-
-// ClusterParts are the parts of one of Istio's cluster names,
-// "outbound|8080|stable|order.default.svc.cluster.local".
-type ClusterParts struct {
-	Direction, Subset, Host string
-	Port                    int
+// namedEntries are WorkloadEntries by their addresses.
+func (w *world) namedEntries() map[string]*entry {
+	all := map[string]*entry{}
+	for _, e := range w.workloadEntries() {
+		o := w.objects[key{"networking.istio.io", "WorkloadEntry", e.namespace, e.name}]
+		all[e.spec.Address] = &entry{"WorkloadEntry", e.name, e.namespace, o.doc}
+	}
+	return all
 }
