@@ -6,6 +6,8 @@
 // check and compare turn their conditions into boxes.
 package space
 
+import "strconv"
+
 // Field names one dimension of a request.
 type Field string
 
@@ -24,8 +26,16 @@ const (
 // Header is the field of a request header.
 func Header(name string) Field { return Field("header:" + name) }
 
-// Query is the field of a query parameter.
+// Query is the field of a query parameter, its name and values as they are
+// sent (percent-encoded).
 func Query(name string) Field { return Field("query:" + name) }
+
+// Cookie is the field of a cookie.
+func Cookie(name string) Field { return Field("cookie:" + name) }
+
+// Random is the field of a random number, modulo what it is drawn of; a request
+// with several of them has one number for all.
+func Random(of uint32) Field { return Field("random:" + strconv.FormatUint(uint64(of), 10)) }
 
 // SourceLabel is the field of a label of the calling workload.
 func SourceLabel(name string) Field { return Field("source-label:" + name) }

@@ -22,7 +22,7 @@ const usual = "abcdefghijklmnopqrstuvwxyz0123456789-/.ABCDEFGHIJKLMNOPQRSTUVWXYZ
 // Values of a field, as RE2 expressions. Path: a request target without its
 // query (RFC 9112, 3.2.1, but with all that Envoy lets pass). Method: a token
 // (RFC 9110, 5.6.2). Header values: RFC 9110, 5.5. Source namespaces and labels:
-// Kubernetes' rules for names and for values of labels.
+// Kubernetes' rules for names and for values of labels. Cookies: RFC 6265, 4.1.1.
 const (
 	pathValues      = `/[^\x00-\x20\x7f?#]*`
 	methodValues    = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
@@ -33,7 +33,9 @@ const (
 	namespaceValues = `[a-z0-9]([\-a-z0-9]*[a-z0-9])?`
 	labelValues     = `([0-9A-Za-z]([\-_.0-9A-Za-z]*[0-9A-Za-z])?)?`
 	headerValues    = `([^\x00-\x20\x7f]([^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?`
-	queryValues     = `[^\x00-\x1f\x7f]*`
+	queryValues     = `[^\x00-\x20\x7f#&]*`
+	cookieValues    = `[^\x00-\x20\x7f",;\\]*`
+	randomValues    = `0|[1-9][0-9]{0,9}`
 )
 
 var (
@@ -47,6 +49,8 @@ var (
 	labelUniverse     = fixed(labelValues, true, usual)
 	headerUniverse    = fixed(headerValues, true, usual)
 	queryUniverse     = fixed(queryValues, true, usual)
+	cookieUniverse    = fixed(cookieValues, true, usual)
+	randomUniverse    = fixed(randomValues, false, "0123456789", "0")
 	everything        = sync.OnceValue(func() *universe { return &universe{optional: true, order: usual} })
 )
 
@@ -84,6 +88,10 @@ func (f Field) universe() *universe {
 		return headerUniverse()
 	case "query":
 		return queryUniverse()
+	case "cookie":
+		return cookieUniverse()
+	case "random":
+		return randomUniverse()
 	case "source-label":
 		return labelUniverse()
 	}

@@ -1,7 +1,6 @@
 package space
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -22,23 +21,29 @@ func (w Witness) value(f Field) (v string, there bool) {
 }
 
 // Request is the witness as people type it: a method, a URL (only the path and
-// query where no authority is needed) and headers by name. Query parameters are
-// percent-encoded. Gateway, source and atoms are no part of it.
+// query where no authority is needed) and headers by name. Gateway, source,
+// random numbers and atoms are no part of it.
 func (w Witness) Request() (method, target string, headers []HeaderValue) {
 	method, _ = w.value(Method)
 	target, _ = w.value(Path)
-	var query []string
+	var query, cookies []string
 	for f, v := range w.Values {
 		switch kind, name, _ := strings.Cut(string(f), ":"); kind {
 		case "header":
 			headers = append(headers, HeaderValue{name, v})
 		case "query":
-			query = append(query, url.QueryEscape(name)+"="+url.QueryEscape(v))
+			query = append(query, name+"="+v)
+		case "cookie":
+			cookies = append(cookies, name+"="+v)
 		}
 	}
+	if len(cookies) > 0 {
+		slices.Sort(cookies)
+		headers = append(headers, HeaderValue{"cookie", strings.Join(cookies, "; ")})
+	}
 	slices.SortFunc(headers, func(a, b HeaderValue) int { return strings.Compare(a.Name, b.Name) })
-	slices.Sort(query)
 	if len(query) > 0 {
+		slices.Sort(query)
 		target += "?" + strings.Join(query, "&")
 	}
 	if host, ok := w.Values[Authority]; ok {
