@@ -76,6 +76,9 @@ type Answer struct {
 	// first destination's where there are several.
 	Effect   *route.Effect `json:"-"`
 	RouteKey string        `json:"-"` // names the route across requests, for coverage
+	// Returns are the response headers that the client gets where the upstream
+	// sends none of its own (route.Config.ResponseHeaders).
+	Returns []route.Header `json:"-"`
 }
 
 // Proxy is the proxy that was asked.
