@@ -64,7 +64,7 @@ func hostRows() []Row {
 			Todo:  "keep one of the two"},
 		{Code: CodeWildcardHost, Severity: "warning; info",
 			Means: "requests for a host with rules of its own never see the rules for `*`, and some get 404; info: all are served there",
-			Todo:  "list the host beside `*`, or repeat the rules"},
+			Todo:  "repeat the rules for that host"},
 		{Code: CodeUnservedHost, Severity: "warning; info",
 			Means: "no VirtualService is for a host of a Gateway, so all its requests get 404; info: no VirtualService in the files names the Gateway at all",
 			Todo:  "bind a VirtualService to it, or remove the host"},
@@ -260,7 +260,7 @@ func (h *hosts) wildcardFinding(severity Severity, m member, wide, narrow *virtu
 	f := m.Finding(CodeWildcardHost, severity, fmt.Sprintf("spec.hosts[%d]", i),
 		fmt.Sprintf("requests for %s at %s never see the rules here, which are for %s: Envoy reads those of the most specific host only, in %s; %s",
 			narrow.host, m.gateway.ID(), wide.host, narrow.members[0].ID(), result))
-	f.Fix = fmt.Sprintf("add %s to the hosts here, so that the rules of both are merged, or repeat the rules in %s", narrow.host, narrow.members[0].ID())
+	f.Fix = fmt.Sprintf("repeat the rules for %s, in %s or in a VirtualService of their own with that host; a gateway merges the rules of one host", narrow.host, narrow.members[0].ID())
 	return f
 }
 

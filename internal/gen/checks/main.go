@@ -1,10 +1,10 @@
 // Command checks writes the tables of codes in docs/checks.md from what the
-// rules say of themselves, so that the page cannot lag behind the code. The
-// prose of the page, and which table stands where, is people's.
+// rules say of themselves, and the list of docs/pitfalls from its folders, so
+// that the pages cannot lag behind. Their prose, and which table stands where,
+// is people's.
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -36,10 +36,10 @@ func write() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if bytes.Equal(page, []byte(next)) {
-		return nil
+	if err := writeIfNew(path, page, next); err != nil {
+		return err
 	}
-	return os.WriteFile(path, []byte(next), 0o644)
+	return writePitfalls(root)
 }
 
 // The comments that a table stands between. The first one says which codes are
