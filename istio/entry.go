@@ -2,7 +2,6 @@ package istio
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,11 +9,6 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
-
-	meshv1 "istio.io/api/mesh/v1alpha1"
-	networking "istio.io/api/networking/v1alpha3"
-	"istio.io/istio/pilot/pkg/model"
-	"istio.io/istio/pkg/config/host"
 )
 
 // Target is the way a request takes into a proxy.
@@ -124,7 +118,7 @@ func (c *Config) openPorts() string {
 // scheme and server name.
 func (c *Config) chainEntry(l *listenerv3.Listener, t Target) Entry {
 	secure := t.Scheme == "https"
-	chain, wrong := chooseChain(l, t)
+	chain, wrong := c.chooseChain(l, t)
 	if chain == nil {
 		switch {
 		case !secure && wrong:
@@ -135,7 +129,7 @@ func (c *Config) chainEntry(l *listenerv3.Listener, t Target) Entry {
 		return Entry{Listener: l, Why: fmt.Sprintf("no server on port %d of %s takes the name %q: the TLS connection is closed%s",
 			t.Port, c.Proxy, t.Host, serverNames(l))}
 	}
-	h := manager(chain)
+	h := c.index.manager(chain)
 	if h == nil {
 		return c.tcpEntry(l, chain, t)
 	}
@@ -174,7 +168,7 @@ func (c *Config) tcpEntry(l *listenerv3.Listener, chain *listenerv3.FilterChain,
 // chooseChain follows FilterChainMatch: the most specific server name wins.
 // wrong tells that the listener speaks TLS where the client does not, or the
 // other way round.
-func chooseChain(l *listenerv3.Listener, t Target) (chain *listenerv3.FilterChain, wrong bool) {
+func (c *Config) chooseChain(l *listenerv3.Listener, t Target) (chain *listenerv3.FilterChain, wrong bool) {
 	secure := t.Scheme == "https"
 	best := -1
 	for _, fc := range l.FilterChains {
@@ -183,7 +177,7 @@ func chooseChain(l *listenerv3.Listener, t Target) (chain *listenerv3.FilterChai
 			continue
 		}
 		speaksTLS := fc.TransportSocket != nil || len(m.GetServerNames()) > 0 || m.GetTransportProtocol() == "tls"
-		if speaksTLS != secure && !plainTCP(fc, secure) {
+		if speaksTLS != secure && !c.plainTCP(fc, secure) {
 			wrong = true
 			continue
 		}
@@ -210,8 +204,8 @@ func chooseChain(l *listenerv3.Listener, t Target) (chain *listenerv3.FilterChai
 }
 
 // plainTCP tells a chain that takes TLS as bytes like any others.
-func plainTCP(fc *listenerv3.FilterChain, secure bool) bool {
-	return secure && fc.TransportSocket == nil && manager(fc) == nil
+func (c *Config) plainTCP(fc *listenerv3.FilterChain, secure bool) bool {
+	return secure && fc.TransportSocket == nil && c.index.manager(fc) == nil
 }
 
 // nameScore is -1 where no server name fits; longer names fit better.
@@ -243,114 +237,4 @@ func serverNames(l *listenerv3.Listener) string {
 	}
 	slices.Sort(names)
 	return "; it has servers for " + strings.Join(slices.Compact(names), ", ")
-}
-
-func (c *Config) sidecarEntry(t Target) Entry {
-	s := c.service(t.Host)
-	if s == nil && !strings.Contains(t.Host, "*") {
-		s = nil
-	}
-	if l := c.outbound(s, t); l != nil {
-		e := c.chainEntry(l, t)
-		if e.Why != "" && s == nil && e.Routes == nil && e.Cluster == "" {
-			return c.unknownEntry(t)
-		}
-		return e
-	}
-	if s != nil {
-		e := c.unknownEntry(t)
-		e.Why = fmt.Sprintf("service %s has no port %d that is sent to %s (it has %s): %s", s.Hostname, t.Port, c.Proxy, ports(s), e.Why)
-		return e
-	}
-	return c.unknownEntry(t)
-}
-
-// service is the service that a host name means to this proxy.
-func (c *Config) service(name string) *model.Service {
-	scope, push := c.proxy.SidecarScope, c.plane.push
-	domain := c.proxy.DNSDomain // NAMESPACE.svc.DOMAIN
-	_, suffix, _ := strings.Cut(domain, ".")
-	_, root, _ := strings.Cut(suffix, ".")
-	for _, full := range []string{name, name + "." + domain, name + "." + suffix, name + "." + root} {
-		if strings.Contains(name, "*") {
-			break
-		}
-		if s := push.ServiceForHostname(c.proxy, host.Name(full)); s != nil && visible(scope, s) {
-			return s
-		}
-	}
-	for _, s := range scope.Services() {
-		if s.Hostname.IsWildCarded() && host.Name(name).SubsetOf(s.Hostname) {
-			return s
-		}
-	}
-	return nil
-}
-
-func visible(scope *model.SidecarScope, s *model.Service) bool {
-	for _, v := range scope.Services() {
-		if v.Hostname == s.Hostname {
-			return true
-		}
-	}
-	return false
-}
-
-// outbound is the listener that a connection to a service's address, or to an
-// address that nobody knows, reaches.
-func (c *Config) outbound(s *model.Service, t Target) *listenerv3.Listener {
-	var vips []string
-	if s != nil {
-		vips = s.GetAllAddressesForProxy(c.proxy)
-	} else if a, err := netip.ParseAddr(t.Host); err == nil {
-		vips = []string{a.String()}
-	}
-	var wild *listenerv3.Listener
-	for _, l := range c.Listeners {
-		a := l.GetAddress().GetSocketAddress()
-		if int(a.GetPortValue()) != t.Port || l.Name == model.VirtualOutboundListenerName || l.Name == model.VirtualInboundListenerName {
-			continue
-		}
-		if slices.Contains(vips, a.GetAddress()) && a.GetAddress() != "0.0.0.0" {
-			return l
-		}
-		if a.GetAddress() == "0.0.0.0" || a.GetAddress() == "::" {
-			wild = l
-		}
-	}
-	return wild
-}
-
-// unknownEntry is what a sidecar does with a destination that it does not
-// know.
-func (c *Config) unknownEntry(t Target) Entry {
-	var l *listenerv3.Listener
-	for _, v := range c.Listeners {
-		if v.Name == model.VirtualOutboundListenerName {
-			l = v
-		}
-	}
-	mode := c.plane.push.Mesh.GetOutboundTrafficPolicy().GetMode() == meshv1.MeshConfig_OutboundTrafficPolicy_REGISTRY_ONLY
-	if p := c.proxy.SidecarScope.OutboundTrafficPolicy; p != nil {
-		mode = p.Mode == networking.OutboundTrafficPolicy_REGISTRY_ONLY
-	}
-	if mode {
-		return Entry{Listener: l, Cluster: "BlackHoleCluster", Why: fmt.Sprintf(
-			"%s knows nothing on %s:%d, and the outbound traffic policy is REGISTRY_ONLY: the connection is closed (BlackHoleCluster); a ServiceEntry would make the host known",
-			c.Proxy, t.Host, t.Port)}
-	}
-	return Entry{Listener: l, Cluster: "PassthroughCluster", Why: fmt.Sprintf(
-		"%s knows nothing on %s:%d, and the outbound traffic policy is ALLOW_ANY: the connection goes where the client wants, untouched (PassthroughCluster)",
-		c.Proxy, t.Host, t.Port)}
-}
-
-func ports(s *model.Service) string {
-	var all []string
-	for _, p := range s.Ports {
-		all = append(all, fmt.Sprintf("%d %s", p.Port, p.Protocol))
-	}
-	if len(all) == 0 {
-		return "none"
-	}
-	return strings.Join(all, ", ")
 }

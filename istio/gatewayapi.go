@@ -14,10 +14,11 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	networkingv1 "istio.io/client-go/pkg/apis/networking/v1"
 	"istio.io/istio/pilot/pkg/config/kube/gatewaycommon"
+	"istio.io/istio/pkg/config"
 )
 
 // gatewayAPIObjects are the objects that the Gateway API controller looks at.
-func (w *world) gatewayAPIObjects() []runtime.Object {
+func (w *world) gatewayAPIObjects() ([]runtime.Object, error) {
 	var all []runtime.Object
 	for _, o := range w.gatewayed {
 		typed := gatewayAPIType(o.kind)
@@ -32,11 +33,8 @@ func (w *world) gatewayAPIObjects() []runtime.Object {
 		if m.GetCreationTimestamp().Time.IsZero() {
 			m.SetCreationTimestamp(metav1.Time{Time: epoch})
 		}
-		switch r := typed.(type) {
-		case *gatewayv1.HTTPRoute:
-			w.tokens.markHTTPRoute(o, r)
-		case *gatewayv1.GRPCRoute:
-			w.tokens.markGRPCRoute(o, r)
+		if !w.plain {
+			w.tokens.markRoute(o, typed)
 		}
 		all = append(all, typed)
 	}
@@ -52,7 +50,8 @@ func (w *world) gatewayAPIObjects() []runtime.Object {
 			all = append(all, e)
 		}
 	}
-	return append(all, w.certificates(all)...)
+	made, err := w.certificates(all)
+	return append(all, made...), err
 }
 
 func gatewayAPIType(kind string) runtime.Object {
@@ -81,6 +80,16 @@ func gatewayAPIType(kind string) runtime.Object {
 		return &corev1.ConfigMap{}
 	}
 	return nil
+}
+
+// markRoute names the rules of the kinds that become HTTP routes.
+func (t *tokens) markRoute(o *object, typed runtime.Object) {
+	switch r := typed.(type) {
+	case *gatewayv1.HTTPRoute:
+		t.markHTTPRoute(o, r)
+	case *gatewayv1.GRPCRoute:
+		t.markGRPCRoute(o, r)
+	}
 }
 
 // markHTTPRoute names the rules. The controller makes one rule of each match
@@ -185,4 +194,24 @@ func (w *world) istioClass(class gatewayv1.ObjectName) bool {
 	}
 	_, ok := gatewaycommon.GetBuiltinGatewayClasses()[class]
 	return ok && class != "istio-remote"
+}
+
+// checkAttached says which routes of the Gateway API come to nothing.
+func (w *world) checkAttached(translated []config.Config) {
+	attached := map[*object]bool{}
+	for _, c := range translated {
+		if spec, ok := c.Spec.(*networking.VirtualService); ok {
+			for _, r := range spec.Http {
+				if m, ok := w.tokens.find(r.Name); ok {
+					attached[m.object] = true
+				}
+			}
+		}
+	}
+	for _, o := range w.gatewayed {
+		if (o.kind == "HTTPRoute" || o.kind == "GRPCRoute") && !attached[o] {
+			w.problem(o, "it attaches to no listener: check that a parentRef names a Gateway or Service that is there, "+
+				"that the hostnames overlap, and that the listener allows routes of this namespace and kind")
+		}
+	}
 }

@@ -19,7 +19,11 @@ import (
 // what it makes: Gateways, VirtualServices and DestinationRules of Istio's.
 // The controller watches an API server, so it gets one that is only a store.
 func translateGatewayAPI(ctx context.Context, w *world, env *model.Environment, stop chan struct{}) (model.GatewayController, []config.Config, error) {
-	client, err := fakeClient(w, w.gatewayAPIObjects())
+	objects, err := w.gatewayAPIObjects()
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := fakeClient(w, objects)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,5 +47,6 @@ func translateGatewayAPI(ctx context.Context, w *world, env *model.Environment, 
 	for _, kind := range []config.GroupVersionKind{gvk.Gateway, gvk.VirtualService, gvk.DestinationRule} {
 		all = append(all, c.List(kind, model.NamespaceAll)...)
 	}
+	w.checkAttached(all)
 	return c, all, nil
 }

@@ -45,6 +45,7 @@ func (o Options) complete() Options {
 type Mesh struct {
 	world    *world
 	plane    *plane
+	plain    *plane // nil, or what was made without tokens, where their presence would show
 	gateways []Proxy
 	proxies  []Proxy
 	problems []Problem
@@ -113,7 +114,13 @@ func New(ctx context.Context, docs []*manifest.Document, o Options) (*Mesh, erro
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{world: w, plane: p, gateways: gateways, problems: w.sortedProblems(), entries: w.namedEntries()}
+	var plain *plane
+	if w.namedPatches {
+		if plain, err = buildPlane(ctx, w.unmarked()); err != nil {
+			return nil, err
+		}
+	}
+	m := &Mesh{world: w, plane: p, plain: plain, gateways: gateways, problems: w.sortedProblems(), entries: w.namedEntries()}
 	m.proxies = append(m.proxies, gateways...)
 	m.proxies = append(m.proxies, w.groups()...)
 	return m, nil

@@ -32,6 +32,7 @@ type world struct {
 	profileGateways map[key]bool
 	usesGatewayAPI  bool
 	namedPatches    bool // an EnvoyFilter asks for routes by name
+	plain           bool // names are as written
 
 	tokens   *tokens
 	problems []placed
