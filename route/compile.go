@@ -11,16 +11,20 @@ import (
 type compiled struct {
 	domains      domains
 	ignoreParams bool
+	effects      *level
 }
 
 type compiledHost struct {
 	index *index
 	tree  *tree // VirtualHost.matcher; nil where routes are tried in order
+
+	effects *hostEffects
 }
 
 type compiledRoute struct {
 	conditions
-	action action
+	action  action
+	effects *routeEffects
 }
 
 // defaultMaxBody is Envoy's default for max_direct_response_body_size_bytes.
@@ -38,6 +42,10 @@ func Compile(rc *routev3.RouteConfiguration) (*Config, error) {
 	c.domains = newDomains(rc)
 	c.ignoreParams = rc.GetIgnorePathParametersInPathMatching()
 	b.validate(rc)
+	var err error
+	if c.effects, err = b.configEffects(rc); err != nil {
+		b.faults = append(b.faults, err)
+	}
 	for _, proto := range rc.GetVirtualHosts() {
 		host := b.virtualHost(proto)
 		c.hosts = append(c.hosts, host)
@@ -92,6 +100,10 @@ func (b *builder) virtualHost(proto *routev3.VirtualHost) *VirtualHost {
 		b.route(host, rt)
 	}
 	host.index = newIndex(host.Routes)
+	var err error
+	if host.effects, err = b.hostEffects(proto); err != nil {
+		b.fault(host, nil, err)
+	}
 	if proto.GetMatcher() != nil {
 		b.matcherTree(host)
 	}
@@ -110,6 +122,9 @@ func (b *builder) route(host *VirtualHost, proto *routev3.Route) *Route {
 		b.fault(host, rt, err)
 	}
 	if err := b.checkAction(proto); err != nil {
+		b.fault(host, rt, err)
+	}
+	if rt.effects, err = b.routeEffects(rt); err != nil {
 		b.fault(host, rt, err)
 	}
 	return rt

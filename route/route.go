@@ -29,6 +29,9 @@ type Request struct {
 	// (x-envoy-internal), which internal redirects and internal_only_headers
 	// look at.
 	Internal bool
+	// Protocol is what %PROTOCOL% stands for in header values: HTTP/1.0,
+	// HTTP/1.1, HTTP/2 or HTTP/3. "" is not known, and %PROTOCOL% unsupported.
+	Protocol string
 }
 
 // Header is one header field. Names are lower-case in everything that this
@@ -120,19 +123,47 @@ type Effect struct {
 	Redirect *Redirect
 	Direct   *DirectResponse
 
-	Timeout        time.Duration // Envoy's default is 15 s where TimeoutSet is false
-	TimeoutSet     bool
-	IdleTimeout    time.Duration
-	Retry          *Retry
-	Mirrors        []Mirror
-	Hash           []string // what the hash for load balancing is made of, in words
-	CORS           *CORS
-	Fault          *Fault
-	VirtualCluster string // its stat name; "" where the virtual host has none
+	// Timeout is Envoy's default of 15 s where TimeoutSet is false; 0 is no
+	// limit. For a gRPC request it is what its grpc-timeout header asks for,
+	// where max_grpc_timeout allows that.
+	Timeout         time.Duration
+	TimeoutSet      bool
+	IdleTimeout     time.Duration // 0 is no limit where IdleTimeoutSet
+	IdleTimeoutSet  bool
+	FlushTimeout    time.Duration // 0 is no limit where FlushTimeoutSet
+	FlushTimeoutSet bool
+	MaxStream       time.Duration // max_stream_duration; 0 is no limit where MaxStreamSet
+	MaxStreamSet    bool
+	Retry           *Retry
+	Mirrors         []Mirror
+	Hash            []string // what the hash for load balancing is made of, in words
+	CORS            *CORS
+	Fault           *Fault
+	VirtualCluster  string // its stat name; "" where the virtual host has none
+
+	ClusterNotFoundCode int // the status where the cluster does not exist
+	HighPriority        bool
+	Upgrades            []string // upgrade types that the route allows, or "NAME (off)"
+	Endpoints           []string // labels that the endpoints must have (metadata_match), as "name=value"
+	InternalRedirect    *InternalRedirect
+	Operation           string // the decorator's name for the trace
 
 	// Unsupported lists what of the route's action cannot be evaluated; the
 	// other fields hold nevertheless.
 	Unsupported []string
+	// NotShown lists what is set but neither changes where the request goes nor
+	// what becomes of it, such as names of statistics.
+	NotShown []string
+}
+
+// InternalRedirect is what the proxy does with redirects of the upstream: it
+// follows them itself.
+type InternalRedirect struct {
+	Max         uint32   // how many in a row
+	Codes       []uint32 // of the responses it follows
+	Predicates  []string // extensions that may refuse one
+	CrossScheme bool     // also between http and https
+	CopyHeaders []string // response headers that the new request gets
 }
 
 // Redirect is a redirect response.
@@ -143,8 +174,9 @@ type Redirect struct {
 
 // DirectResponse is a response that the proxy makes itself.
 type DirectResponse struct {
-	Status int
-	Body   string
+	Status      int
+	Body        string
+	ContentType string // as body_format asks; "" is Envoy's own
 }
 
 // Retry is the retry policy that holds for the route.
@@ -153,12 +185,27 @@ type Retry struct {
 	Attempts       uint32 // retries, not counting the first try
 	PerTryTimeout  time.Duration
 	RetriableCodes []uint32
+
+	PerTryIdleTimeout  time.Duration
+	BackOffBase        time.Duration // 25 ms unless set
+	BackOffMax         time.Duration // ten times the base unless set
+	RateLimitedBackOff []string      // response headers that say how long to wait, in words
+	RetriableHeaders   []string      // response headers that cause a retry, in words
+	HostPredicates     []string      // extensions that refuse hosts
+	HostSelectionTries int64         // how often a host is chosen anew; 1 unless set
+	Priority           string        // the extension that changes priorities; "" for none
+	Hedge              bool          // a per-try timeout starts another try beside the first
+	TimeoutHeader      bool          // such tries carry x-envoy-is-timeout-retry
 }
 
 // Mirror is a cluster that gets a copy of the request.
 type Mirror struct {
 	Cluster string
 	Share   float64 // 0-1
+
+	Path           string
+	Authority      string // with "-shadow" behind the host, unless configured otherwise
+	RequestHeaders []Header
 }
 
 // CORS is the cross-origin policy that holds for the route.
@@ -169,6 +216,10 @@ type CORS struct {
 	ExposeHeaders    string   `json:"exposeHeaders,omitempty"`
 	MaxAge           string   `json:"maxAge,omitempty"` // seconds
 	AllowCredentials bool     `json:"allowCredentials,omitempty"`
+	// Preflight requests of other origins are answered by the proxy.
+	RejectPreflights    bool    `json:"rejectPreflights,omitempty"`
+	AllowPrivateNetwork bool    `json:"allowPrivateNetwork,omitempty"`
+	Share               float64 `json:"share,omitempty"` // 0-1, the requests it holds for; 0 is all
 }
 
 // Fault is the fault injection that holds for the route and this request.
@@ -180,4 +231,7 @@ type Fault struct {
 	AbortShare   float64 // 0-1
 	OnlyUpstream string  // the cluster it is limited to
 	Headers      []string
+
+	ResponseKiB   uint64  // the response body's limit in KiB/s
+	ResponseShare float64 // 0-1
 }
