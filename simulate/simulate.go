@@ -6,193 +6,24 @@
 package simulate
 
 import (
-	"context"
-	"errors"
+	"sync"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
 	"github.com/meshstorm/meshstorm/istio"
 	"github.com/meshstorm/meshstorm/route"
 )
 
-// Request is a question.
-type Request struct {
-	Method  string         `json:"method"`
-	URL     string         `json:"url"` // absolute; the scheme and port choose the listener
-	Headers []route.Header `json:"headers,omitempty"`
-	// From is "gateway", "gateway:NAME[.NAMESPACE]", or the service whose
-	// sidecar sends it: SERVICE or SERVICE.NAMESPACE. "" is "gateway".
-	From string `json:"from"`
-	// Random, where set, is the random value for fractions and weights; nil
-	// asks for the whole split.
-	Random *uint64 `json:"random,omitempty"`
-}
-
-// Outcomes.
-const (
-	OutcomeRoute       = "route"
-	OutcomeRedirect    = "redirect"
-	OutcomeDirect      = "direct_response"
-	OutcomeNotFound    = "not_found"           // 404, flag NR
-	OutcomeNoCluster   = "no_cluster"          // 503, flag NC
-	OutcomeNoUpstream  = "no_healthy_upstream" // 503, flag UH
-	OutcomeUnsupported = "unsupported"
-)
-
-// Answer is what happens to a request. Its JSON form is part of the public
-// interface (docs/schema/route.json).
-type Answer struct {
-	APIVersion string   `json:"apiVersion"`
-	Request    Request  `json:"request"`
-	Proxy      Proxy    `json:"proxy"`
-	Outcome    string   `json:"outcome"`
-	Status     int      `json:"status,omitempty"` // what the client gets where no upstream answers
-	Flag       string   `json:"flag,omitempty"`   // Envoy's response flag: NR, NC, UH
-	Reason     string   `json:"reason,omitempty"` // why, in words, where it is no plain route
-	Listener   string   `json:"listener,omitempty"`
-	VHost      string   `json:"virtualHost,omitempty"`
-	Winner     *Winner  `json:"winner,omitempty"`
-	Rules      []Rule   `json:"rules,omitempty"` // in istiod's order
-	Unsupport  []string `json:"unsupported,omitempty"`
-
-	Destinations []Destination `json:"destinations,omitempty"`
-	Rewrite      *Rewrite      `json:"rewrite,omitempty"`
-	Redirect     *Redirect     `json:"redirect,omitempty"`
-	Direct       *Direct       `json:"directResponse,omitempty"`
-	Timeout      string        `json:"timeout,omitempty"` // a Go duration; "" for none
-	Retries      *Retries      `json:"retries,omitempty"`
-	Fault        *Fault        `json:"fault,omitempty"`
-	Mirrors      []Mirror      `json:"mirrors,omitempty"`
-	Headers      []string      `json:"headers,omitempty"` // changes, in words
-	Hash         []string      `json:"hash,omitempty"`
-	CORS         *route.CORS   `json:"cors,omitempty"`
-
-	// Effect and Decision are what the evaluator said, for callers in Go; the
-	// first destination's where there are several.
-	Effect   *route.Effect `json:"-"`
-	RouteKey string        `json:"-"` // names the route across requests, for coverage
-}
-
-// Proxy is the proxy that was asked.
-type Proxy struct {
-	Kind      string            `json:"kind"`
-	Name      string            `json:"name"`
-	Namespace string            `json:"namespace"`
-	Labels    map[string]string `json:"labels,omitempty"`
-}
-
-// Winner is the rule that took the request.
-type Winner struct {
-	VirtualService string `json:"virtualService,omitempty"` // or the HTTPRoute's name; "" for Istio's own route
-	Kind           string `json:"kind,omitempty"`           // VirtualService, HTTPRoute
-	Namespace      string `json:"namespace,omitempty"`
-	Rule           string `json:"rule"`
-	File           string `json:"file,omitempty"`
-	Line           int    `json:"line,omitempty"`
-	Source         string `json:"source,omitempty"` // the model element
-}
-
-// Rule is one route and its verdict.
-type Rule struct {
-	Name           string `json:"name"`
-	VirtualService string `json:"virtualService,omitempty"`
-	File           string `json:"file,omitempty"`
-	Line           int    `json:"line,omitempty"`
-	Matched        bool   `json:"matched"`
-	Failed         string `json:"failed,omitempty"`
-}
-
-// Destination is one share of the traffic.
-type Destination struct {
-	Host      string   `json:"host"`
-	Subset    string   `json:"subset,omitempty"`
-	Port      int      `json:"port"`
-	Weight    int      `json:"weight"`
-	Share     float64  `json:"share"`     // 0-1
-	Of100     float64  `json:"of100"`     // expected count of 100 requests
-	Of1000    float64  `json:"of1000"`    // and of 1,000
-	Endpoints int      `json:"endpoints"` // -1 where Istio does not know them (DNS)
-	Workloads []string `json:"workloads,omitempty"`
-	Cluster   string   `json:"cluster"`
-	Flag      string   `json:"flag,omitempty"` // NC or UH where this share fails
-	Reason    string   `json:"reason,omitempty"`
-}
-
-// Rewrite is what the upstream sees instead.
-type Rewrite struct {
-	Path      string `json:"path,omitempty"`
-	Authority string `json:"authority,omitempty"`
-}
-
-// Redirect is where the client is sent.
-type Redirect struct {
-	Location string `json:"location"`
-	Code     int    `json:"code"`
-}
-
-// Direct is a response that the proxy makes itself.
-type Direct struct {
-	Status int    `json:"status"`
-	Body   string `json:"body,omitempty"`
-}
-
-// Retries is the retry policy that holds.
-type Retries struct {
-	Attempts      int      `json:"attempts"`
-	On            []string `json:"on,omitempty"`
-	PerTryTimeout string   `json:"perTryTimeout,omitempty"`
-	Default       bool     `json:"default,omitempty"` // Istio's own, not written in any file
-}
-
-// Fault is the fault that is injected.
-type Fault struct {
-	Delay      string  `json:"delay,omitempty"`
-	DelayShare float64 `json:"delayShare,omitempty"`
-	Abort      int     `json:"abort,omitempty"`
-	AbortGRPC  int     `json:"abortGrpc,omitempty"`
-	AbortShare float64 `json:"abortShare,omitempty"`
-}
-
-// Mirror is where copies go.
-type Mirror struct {
-	Host   string  `json:"host"`
-	Subset string  `json:"subset,omitempty"`
-	Port   int     `json:"port"`
-	Share  float64 `json:"share"`
-}
-
-// Asker answers requests; *Mesh is the one that simulates.
-type Asker interface {
-	Ask(ctx context.Context, r Request) (*Answer, error)
-}
-
-// Mesh answers requests for one set of manifests.
+// Mesh answers requests for one set of manifests. It is safe for concurrent
+// use.
 type Mesh struct {
 	*istio.Mesh
+
+	mu       sync.Mutex
+	compiled map[*routev3.RouteConfiguration]*route.Config
 }
 
 // New makes the answers of a mesh.
-func New(m *istio.Mesh) *Mesh { return &Mesh{Mesh: m} }
-
-// Ask follows one request. The error is for questions that cannot be asked: a
-// URL that is none, a service that is not there.
-func (m *Mesh) Ask(ctx context.Context, r Request) (*Answer, error) {
-	return nil, errors.New("not written yet")
-}
-
-// Routes lists all routes that requests can take, for coverage: those of rules
-// that people or the generator wrote, by the proxies that get them.
-func (m *Mesh) Routes(ctx context.Context) ([]RouteInfo, error) {
-	return nil, errors.New("not written yet")
-}
-
-// RouteInfo names one route of one rule.
-type RouteInfo struct {
-	Key            string // as in Answer.RouteKey
-	Kind           string // VirtualService, HTTPRoute
-	VirtualService string
-	Namespace      string
-	Rule           string
-	Match          string // the conditions, in words
-	File           string
-	Line           int
-	Proxy          Proxy // one that gets it
+func New(m *istio.Mesh) *Mesh {
+	return &Mesh{Mesh: m, compiled: map[*routev3.RouteConfiguration]*route.Config{}}
 }

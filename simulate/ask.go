@@ -1,0 +1,200 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/meshstorm/meshstorm/istio"
+	"github.com/meshstorm/meshstorm/route"
+	"github.com/meshstorm/meshstorm/simulate/answer"
+)
+
+// question is a request that has been understood.
+type question struct {
+	asked  answer.Request
+	target istio.Target
+	proxy  route.Request
+}
+
+// understand reads a request. URLs may be written as people type them: with
+// Korean letters, and without a scheme.
+func understand(r answer.Request) (*question, error) {
+	q := &question{asked: r}
+	if q.asked.Method == "" {
+		q.asked.Method = http.MethodGet
+	}
+	if strings.ContainsAny(q.asked.Method, " \t/:") {
+		return nil, fmt.Errorf("%q is no HTTP method; write METHOD URL, such as GET http://shop.example/orders", r.Method)
+	}
+	if q.asked.From == "" {
+		q.asked.From = fromGateway
+	}
+	u, err := parseURL(r.URL)
+	if err != nil {
+		return nil, err
+	}
+	q.asked.URL = u.String()
+	q.target = istio.Target{Scheme: u.Scheme, Host: u.Hostname(), Port: 80}
+	if u.Scheme == "https" {
+		q.target.Port = 443
+	}
+	authority := u.Host
+	if p := u.Port(); p != "" {
+		port, err := strconv.Atoi(p)
+		if err != nil || port < 1 || port > 65535 {
+			return nil, fmt.Errorf("%s: port %s is no port; expected 1 to 65535", r.URL, p)
+		}
+		if port == q.target.Port { // clients leave out the scheme's own port
+			authority = strings.TrimSuffix(authority, ":"+p)
+		}
+		q.target.Port = port
+	}
+	q.proxy = route.Request{
+		Method: q.asked.Method, Scheme: u.Scheme, Authority: authority, Path: u.RequestURI(),
+	}
+	if r.Random != nil {
+		q.proxy.Random = *r.Random
+	}
+	if u.Scheme == "https" {
+		q.proxy.TLS = &route.TLS{}
+	}
+	for _, h := range r.Headers {
+		name := strings.ToLower(h.Name)
+		if name == "host" || name == ":authority" {
+			q.proxy.Authority = h.Value
+			continue
+		}
+		q.proxy.Headers = append(q.proxy.Headers, route.Header{Name: name, Value: h.Value})
+	}
+	return q, nil
+}
+
+func parseURL(text string) (*url.URL, error) {
+	if strings.HasPrefix(text, "/") {
+		return nil, fmt.Errorf("%s: the host is missing; it decides which virtual host answers: write http://HOST%s", text, text)
+	}
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no URL: %w", text, err)
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("%s: scheme %q; expected http or https", text, u.Scheme)
+	case u.Host == "":
+		return nil, fmt.Errorf("%s: the host is missing; write http://HOST/PATH", text)
+	}
+	u.Fragment, u.User = "", nil
+	return u, nil
+}
+
+// Ask follows one request. The error is for questions that cannot be asked: a
+// URL that is none, a service that is not there.
+func (m *Mesh) Ask(ctx context.Context, r answer.Request) (*answer.Answer, error) {
+	q, err := understand(r)
+	if err != nil {
+		return nil, err
+	}
+	at, err := m.proxyFor(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return m.follow(at, q)
+}
+
+// place is where a request enters: a proxy, and the routes that answer there.
+type place struct {
+	config *istio.Config
+	entry  istio.Entry
+	routes *route.Config // nil where entry.Routes is
+}
+
+func (m *Mesh) enter(ctx context.Context, p istio.Proxy, t istio.Target) (*place, error) {
+	c, err := m.Config(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	at := &place{config: c, entry: c.Entry(t)}
+	if at.entry.Routes != nil {
+		if at.routes, err = m.compile(at.entry.Routes); err != nil {
+			return nil, fmt.Errorf("the routes of %s %s/%s: %w", p.Kind, p.Namespace, p.Name, err)
+		}
+	}
+	return at, nil
+}
+
+// follow gives the answer of one proxy.
+func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
+	p := at.config.Proxy
+	a := &answer.Answer{
+		APIVersion: answer.APIVersion,
+		Request:    q.asked,
+		Proxy:      answer.Proxy{Kind: p.Kind, Name: p.Name, Namespace: p.Namespace, Labels: p.Labels},
+	}
+	if at.entry.Listener != nil {
+		a.Listener = at.entry.Listener.GetName()
+	}
+	if at.routes == nil {
+		a.Outcome, a.Reason = answer.OutcomeNoListener, at.entry.Why
+		return a, nil
+	}
+	d, verdicts := at.routes.Explain(&q.proxy)
+	a.Rules = m.rules(at, verdicts)
+	if d.VirtualHost != nil {
+		a.VHost = d.VirtualHost.Name
+	}
+	if d.Route != nil {
+		a.Winner = m.winner(at, d.Route)
+		a.RouteKey = key(at.config.Origins[d.Route.Proto])
+	}
+	if d.Unsupported != "" {
+		a.Outcome, a.Reason, a.Unsupport = answer.OutcomeUnsupported, d.Unsupported, []string{d.Unsupported}
+		return a, nil
+	}
+	if d.VirtualHost == nil {
+		a.Outcome, a.Status, a.Flag = answer.OutcomeNotFound, http.StatusNotFound, answer.FlagNoRoute
+		a.Reason = fmt.Sprintf("no virtual host has the domain %s; it knows %s", q.proxy.Authority, domains(at.routes))
+		return a, nil
+	}
+	effect := at.routes.Effect(d, &q.proxy)
+	a.Effect, a.Returns = &effect, at.routes.ResponseHeaders(d, &q.proxy, nil)
+	switch {
+	case effect.Redirect != nil:
+		a.Outcome, a.Status = answer.OutcomeRedirect, effect.Redirect.Code
+		a.Redirect = &answer.Redirect{Location: effect.Redirect.Location, Code: effect.Redirect.Code}
+	case d.Route == nil:
+		a.Outcome, a.Status, a.Flag = answer.OutcomeNotFound, http.StatusNotFound, answer.FlagNoRoute
+		a.Reason = fmt.Sprintf("none of the %d routes of virtual host %s takes it", len(verdicts), d.VirtualHost.Name)
+	case effect.Direct != nil:
+		a.Outcome, a.Status = answer.OutcomeDirect, effect.Direct.Status
+		a.Direct = &answer.Direct{Status: effect.Direct.Status, Body: effect.Direct.Body}
+	default:
+		a.Outcome = answer.OutcomeRoute
+		m.destinations(a, at, d, q)
+	}
+	m.describe(a, at, d, &effect, q)
+	return a, nil
+}
+
+// domains names some of the domains that there are.
+func domains(c *route.Config) string {
+	var names []string
+	for _, h := range c.VirtualHosts() {
+		for _, d := range h.Domains {
+			if len(names) == 8 {
+				return strings.Join(names, ", ") + " and others"
+			}
+			names = append(names, d)
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
