@@ -1,5 +1,3 @@
-//go:build gatewayapi
-
 package istio_test
 
 import (
