@@ -33,8 +33,8 @@ func Query(name string) Field { return Field("query:" + name) }
 // Cookie is the field of a cookie.
 func Cookie(name string) Field { return Field("cookie:" + name) }
 
-// Random is the field of a random number, modulo what it is drawn of; a request
-// with several of them has one number for all.
+// Random is the field of a random number, modulo 100, 10,000 or 1,000,000; a
+// request with several of them has one number for all.
 func Random(of uint32) Field { return Field("random:" + strconv.FormatUint(uint64(of), 10)) }
 
 // SourceLabel is the field of a label of the calling workload.

@@ -35,7 +35,6 @@ const (
 	headerValues    = `([^\x00-\x20\x7f]([^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?)?`
 	queryValues     = `[^\x00-\x20\x7f#&]*`
 	cookieValues    = `[^\x00-\x20\x7f",;\\]*`
-	randomValues    = `0|[1-9][0-9]{0,9}`
 )
 
 var (
@@ -50,7 +49,10 @@ var (
 	headerUniverse    = fixed(headerValues, true, usual)
 	queryUniverse     = fixed(queryValues, true, usual)
 	cookieUniverse    = fixed(cookieValues, true, usual)
-	randomUniverse    = fixed(randomValues, false, "0123456789", "0")
+	hundred           = fixed(`[1-9]?[0-9]`, false, "0123456789", "0")
+	tenThousand       = fixed(`0|[1-9][0-9]{0,3}`, false, "0123456789", "0")
+	million           = fixed(`0|[1-9][0-9]{0,5}`, false, "0123456789", "0")
+	anyNumber         = fixed(`0|[1-9][0-9]{0,9}`, false, "0123456789", "0")
 	everything        = sync.OnceValue(func() *universe { return &universe{optional: true, order: usual} })
 )
 
@@ -91,11 +93,24 @@ func (f Field) universe() *universe {
 	case "cookie":
 		return cookieUniverse()
 	case "random":
-		return randomUniverse()
+		return randomUniverse(f)
 	case "source-label":
 		return labelUniverse()
 	}
 	return everything()
+}
+
+// randomUniverse has the remainders of the denominators that Envoy knows.
+func randomUniverse(f Field) *universe {
+	switch f {
+	case Random(100):
+		return hundred()
+	case Random(10_000):
+		return tenThousand()
+	case Random(1_000_000):
+		return million()
+	}
+	return anyNumber()
 }
 
 // Optional tells whether a request may be without the field.

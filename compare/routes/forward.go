@@ -1,0 +1,216 @@
+package routes
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/meshstorm/meshstorm/route"
+)
+
+// forward tells what a route does that sends requests on.
+func (s *side) forward(t Treatment, r *route.Route, a *routev3.RouteAction) {
+	s.destinations(t, a)
+	rewrites(t, r.Proto.GetMatch(), a)
+	timeouts(t, a)
+	host, config := r.Host.Proto, s.Config.Proto()
+	switch {
+	case a.GetRetryPolicy() != nil:
+		t.add(Retries, "", "%s", text(a.GetRetryPolicy()))
+	case a.GetRetryPolicyTypedConfig() != nil:
+		t.add(Retries, "", "%s", text(a.GetRetryPolicyTypedConfig()))
+	case host.GetRetryPolicy() != nil:
+		t.add(Retries, "", "%s", text(host.GetRetryPolicy()))
+	case host.GetRetryPolicyTypedConfig() != nil:
+		t.add(Retries, "", "%s", text(host.GetRetryPolicyTypedConfig()))
+	}
+	mirrors := a.GetRequestMirrorPolicies()
+	if len(mirrors) == 0 {
+		mirrors = host.GetRequestMirrorPolicies()
+	}
+	if len(mirrors) == 0 {
+		mirrors = config.GetRequestMirrorPolicies()
+	}
+	for _, m := range mirrors {
+		s.mirror(t, m)
+	}
+	for _, h := range a.GetHashPolicy() {
+		t.add(Hash, "", "%s", text(h))
+	}
+	if a.GetClusterSpecifierPlugin() != "" {
+		for _, p := range config.GetClusterSpecifierPlugins() {
+			if p.GetExtension().GetName() == a.GetClusterSpecifierPlugin() {
+				t.add(Destination, "", "%s", text(p))
+			}
+		}
+	}
+	rest(t, "", a, toldAction)
+}
+
+func (s *side) destinations(t Treatment, a *routev3.RouteAction) {
+	switch c := a.GetClusterSpecifier().(type) {
+	case *routev3.RouteAction_Cluster:
+		t.add(Destination, c.Cluster, "%s", s.cluster(c.Cluster).Name)
+		s.behind(t, c.Cluster)
+	case *routev3.RouteAction_ClusterHeader:
+		t.add(Destination, "", "the cluster that header %s names", strings.ToLower(c.ClusterHeader))
+	case *routev3.RouteAction_WeightedClusters:
+		s.weighted(t, c.WeightedClusters)
+	}
+}
+
+// weighted tells the entries that get requests: their order and the total that
+// their weights are out of do not matter.
+func (s *side) weighted(t Treatment, w *routev3.WeightedCluster) {
+	type entry struct {
+		name, label string
+		weight      uint64
+		of          *routev3.WeightedCluster_ClusterWeight
+	}
+	var entries []entry
+	total := uint64(0)
+	for _, c := range w.GetClusters() {
+		e := entry{name: c.GetName(), weight: uint64(c.GetWeight().GetValue()), of: c}
+		e.label = s.cluster(c.GetName()).Name
+		if c.GetClusterHeader() != "" {
+			e.label = "the cluster that header " + strings.ToLower(c.GetClusterHeader()) + " names"
+		}
+		if total += e.weight; e.weight > 0 {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.name+a.label, b.name+b.label) })
+	for i, e := range entries {
+		same := i > 0 && entries[i-1].name == e.name && entries[i-1].label == e.label
+		if !same {
+			t.add(Destination, e.name, "%s", e.label)
+			s.behind(t, e.name)
+		}
+		if len(entries) > 1 {
+			t.add(Shares, e.name, "%s %s %%", e.label, percent(e.weight, total))
+		}
+		to := ""
+		if len(entries) > 1 {
+			to = e.label
+		}
+		headers(t, to, e.of)
+		if e.of.GetHostRewriteLiteral() != "" {
+			t.add(Rewrite, to, "host %s%s", e.of.GetHostRewriteLiteral(), of(to))
+		}
+		for _, f := range sortedKeys(e.of.GetTypedPerFilterConfig()) {
+			t.add(Filters, to, "%s%s: %s", f, of(to), text(e.of.GetTypedPerFilterConfig()[f]))
+		}
+		rest(t, strings.TrimPrefix(of(to)+": ", ": "), e.of, toldWeight)
+	}
+	rest(t, "weighted clusters: ", w, toldWeighted)
+}
+
+func of(label string) string {
+	if label == "" {
+		return ""
+	}
+	return " for " + label
+}
+
+// percent is a share with as many places as it takes to tell it from others.
+func percent(part, total uint64) string {
+	return strconv.FormatFloat(100*float64(part)/float64(total), 'g', 12, 64)
+}
+
+// behind tells the workloads and the policy of a cluster.
+func (s *side) behind(t Treatment, name string) {
+	if name == "" {
+		return
+	}
+	c := s.cluster(name)
+	switch {
+	case c.Missing:
+		t.add(Workloads, name, "%s: the proxy has no such cluster (503 NC)", c.Name)
+	case c.Known && len(c.Workloads) == 0:
+		t.add(Workloads, name, "%s: none (503 UH)", c.Name)
+	case c.Known:
+		t.add(Workloads, name, "%s: %s", c.Name, strings.Join(c.Workloads, ", "))
+	}
+	for _, p := range c.Policy {
+		t.add(Policy, name, "%s: %s", c.Name, p)
+	}
+}
+
+func (s *side) mirror(t Treatment, m *routev3.RouteAction_RequestMirrorPolicy) {
+	name := m.GetCluster()
+	label := s.cluster(name).Name
+	if name == "" {
+		label = "the cluster that header " + strings.ToLower(m.GetClusterHeader()) + " names"
+	}
+	settings := text(without(m, set("cluster cluster_header")))
+	if settings == "{}" {
+		settings = ""
+	}
+	t.add(Mirrors, name, "%s", strings.TrimSpace(label+" "+settings))
+	s.behind(t, name)
+}
+
+// rewrites tells what is changed of the path and host. Rewrites of a prefix
+// start from the route's condition on the path.
+func rewrites(t Treatment, m *routev3.RouteMatch, a *routev3.RouteAction) {
+	if a.GetPrefixRewrite() != "" {
+		t.add(Rewrite, "", "%s becomes %q", pathText(m), a.GetPrefixRewrite())
+	}
+	if a.GetRegexRewrite() != nil {
+		t.add(Rewrite, "", "path %s", text(a.GetRegexRewrite()))
+	}
+	if a.GetPathRewritePolicy() != nil {
+		t.add(Rewrite, "", "path %s of %s", text(a.GetPathRewritePolicy()), pathText(m))
+	}
+	if a.GetPathRewrite() != "" {
+		t.add(Rewrite, "", "path %q", a.GetPathRewrite())
+	}
+	switch h := a.GetHostRewriteSpecifier().(type) {
+	case *routev3.RouteAction_HostRewriteLiteral:
+		t.add(Rewrite, "", "host %s", h.HostRewriteLiteral)
+	case *routev3.RouteAction_AutoHostRewrite:
+		if h.AutoHostRewrite.GetValue() {
+			t.add(Rewrite, "", "host of the endpoint")
+		}
+	case *routev3.RouteAction_HostRewriteHeader:
+		t.add(Rewrite, "", "host from header %s", strings.ToLower(h.HostRewriteHeader))
+	case *routev3.RouteAction_HostRewritePathRegex:
+		t.add(Rewrite, "", "host from path %s", text(h.HostRewritePathRegex))
+	case *routev3.RouteAction_HostRewrite:
+		t.add(Rewrite, "", "host %s", h.HostRewrite)
+	}
+	if a.GetAppendXForwardedHost() && a.GetHostRewriteSpecifier() != nil {
+		t.add(Rewrite, "", "the old host goes to x-forwarded-host")
+	}
+}
+
+// timeouts tells limits of time. Without a timeout Envoy takes 15 s
+// (RouteAction.timeout); 0 is none.
+func timeouts(t Treatment, a *routev3.RouteAction) {
+	switch d := a.GetTimeout(); {
+	case d == nil:
+		t.add(Timeout, "", "15s")
+	case d.AsDuration() == 0:
+		t.add(Timeout, "", "none")
+	default:
+		t.add(Timeout, "", "%s", d.AsDuration())
+	}
+	for _, limit := range []struct {
+		name string
+		d    *durationpb.Duration
+	}{
+		{"idle", a.GetIdleTimeout()}, {"flush", a.GetFlushTimeout()},
+		{"largest of gRPC", a.GetMaxGrpcTimeout()}, {"offset of gRPC", a.GetGrpcTimeoutOffset()},
+	} {
+		if limit.d != nil {
+			t.add(Timeout, "", "%s %s", limit.name, limit.d.AsDuration())
+		}
+	}
+	if m := a.GetMaxStreamDuration(); m != nil && proto.Size(m) > 0 {
+		t.add(Timeout, "", "stream %s", text(m))
+	}
+}
