@@ -168,6 +168,9 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 	case effect.Redirect != nil:
 		a.Outcome, a.Status = answer.OutcomeRedirect, effect.Redirect.Code
 		a.Redirect = &answer.Redirect{Location: effect.Redirect.Location, Code: effect.Redirect.Code}
+		if d.TLSRedirect {
+			a.Rules, a.Reason = nil, "the Gateway's server has httpsRedirect, which answers before any rule is tried"
+		}
 	case d.Route == nil:
 		a.Outcome, a.Status, a.Flag = answer.OutcomeNotFound, http.StatusNotFound, answer.FlagNoRoute
 		a.Reason = fmt.Sprintf("none of the %d routes of virtual host %s takes it", len(verdicts), d.VirtualHost.Name)

@@ -50,6 +50,9 @@ func (m *Mesh) describe(a *answer.Answer, at *place, d route.Decision, e *route.
 // defaultTimeout is Envoy's where a route sets none (RouteAction.timeout).
 const defaultTimeout = 15 * time.Second
 
+// retryField is where a rule of a kind says how often to try again.
+var retryField = map[string]string{"VirtualService": "retries", "HTTPRoute": "retry", "GRPCRoute": "retry"}
+
 func retries(r *route.Retry, o istio.Origin) *answer.Retries {
 	if r == nil {
 		return nil
@@ -58,7 +61,7 @@ func retries(r *route.Retry, o istio.Origin) *answer.Retries {
 	if r.PerTryTimeout > 0 {
 		out.PerTryTimeout = r.PerTryTimeout.String()
 	}
-	out.Default = o.Document != nil && o.Document.ID.Kind == "VirtualService" && o.Document.Get(o.Field+".retries") == nil
+	out.Default = o.Document == nil || o.Document.Get(o.Field+"."+retryField[o.Document.ID.Kind]) == nil
 	return out
 }
 

@@ -72,6 +72,8 @@ func (m *Mesh) destinations(a *answer.Answer, at *place, d route.Decision, q *qu
 			a.Outcome = answer.OutcomeNoCluster
 			a.Status = notFoundStatus(d.Route.Proto)
 		}
+	case len(all) == 1 && a.Reason == "":
+		a.Reason = a.Destinations[0].Reason
 	case failing > 0:
 		a.Flag, a.Reason = "", fmt.Sprintf("%.4g of 100 requests fail: %s", 100*float64(failing)/float64(total), a.Reason)
 	}
@@ -95,11 +97,19 @@ func notFoundStatus(r *routev3.Route) int {
 	return http.StatusServiceUnavailable
 }
 
+// passthrough is the cluster through which sidecars let out what they do not
+// know (MeshConfig.outboundTrafficPolicy).
+const passthrough = "PassthroughCluster"
+
 // destination says what stands behind a cluster.
 func (m *Mesh) destination(at *place, cluster string) answer.Destination {
 	dest := answer.Destination{Cluster: cluster, Host: cluster, Endpoints: -1}
 	if parts, ok := istio.ParseCluster(cluster); ok {
 		dest.Host, dest.Subset, dest.Port = parts.Host, parts.Subset, parts.Port
+	}
+	if cluster == passthrough {
+		dest.Reason = "no service of the mesh has this host and port, and the outbound traffic policy ALLOW_ANY lets the request out untouched"
+		return dest
 	}
 	if at.config.Cluster(cluster) == nil {
 		dest.Endpoints, dest.Flag = 0, answer.FlagNoCluster

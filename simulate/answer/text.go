@@ -51,7 +51,11 @@ func (a *Answer) Verdict() string {
 		}
 		return s
 	case OutcomeRedirect:
-		return fmt.Sprintf("is redirected (%d) to %s", a.Redirect.Code, a.Redirect.Location)
+		s := fmt.Sprintf("is redirected (%d) to %s", a.Redirect.Code, a.Redirect.Location)
+		if a.Reason != "" {
+			s += "; " + a.Reason
+		}
+		return s
 	case OutcomeDirect:
 		return fmt.Sprintf("is answered by the proxy itself with %d", a.Direct.Status)
 	case OutcomeNoListener:
