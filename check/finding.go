@@ -28,6 +28,8 @@ type Finding struct {
 	Source   string   `json:"source,omitempty"`  // the model element, "BoundedContext/order"
 	Fix      string   `json:"fix,omitempty"`     // the next step
 	Witness  string   `json:"witness,omitempty"` // a request or value that shows it
+	// Edits mend it, for Fix; none where only a person can tell what was meant.
+	Edits []Edit `json:"-"`
 }
 
 // Object names the Kubernetes object a finding is about.

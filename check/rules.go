@@ -20,6 +20,16 @@ func Rules() []Rule {
 		Hosts(),
 		Escapes(),
 		Expressions(),
+		Subsets(),
+		Weights(),
+		EventWeights(),
+		Bypass(),
+		Sticky(),
+		PortPolicies(),
+		Lookup(),
+		Timeouts(),
+		Retries(),
+		Faults(),
 		Custom(),
 	}
 }

@@ -47,6 +47,8 @@ func Rules(opts Options) []check.Rule {
 		Doc:      "Istio's own validation and analyzers judge the objects.",
 		CodeDocs: map[string]string{},
 		Rows:     rows(),
+		// These know the Service's selector and who sends requests there.
+		Yields: map[string][]string{"IST0173": {check.CodeEmptySubset, check.CodeNoReplicas}},
 		Run: func(ctx context.Context, in *check.Input) []check.Finding {
 			return run(ctx, in, opts, analyzers.All())
 		},

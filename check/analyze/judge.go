@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
 	"istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pkg/config/analysis/analyzers/util"
 	"istio.io/istio/pkg/config/analysis/diag"
@@ -50,14 +53,29 @@ func (w *world) judgeEmptySubset(m diag.Message) (check.Severity, bool) {
 	host := util.GetResourceNameFromHost(m.Resource.Metadata.FullName.Namespace, rule.GetHost())
 	share, used := w.shares()[subsetKey{host, name}]
 	switch {
-	case share:
+	case share && w.hasPods(host):
 		return check.Error, true
+	case share:
+		return check.Info, true // the workloads are elsewhere
 	case used:
 		return "", false // weight 0 everywhere: istiod leaves the destination out
 	case meshstormTrack(m.Resource, name):
 		return "", false // waits for a canary
 	}
 	return check.Info, true
+}
+
+// hasPods tells whether the files have workloads of a Service, so that a subset
+// without one means something. Of hosts that are no Service here it is true.
+func (w *world) hasPods(host resource.FullName) bool {
+	service := w.index[key{gvk.Service, host}]
+	if service == nil {
+		return true
+	}
+	selector := labels.Set(service.Message.(*corev1.ServiceSpec).Selector).AsSelector()
+	return slices.ContainsFunc(w.objects[gvk.Pod], func(pod *resource.Instance) bool {
+		return pod.Metadata.FullName.Namespace == host.Namespace && selector.Matches(labels.Set(pod.Metadata.Labels))
+	})
 }
 
 type subsetKey struct {
