@@ -53,24 +53,23 @@ func openEnded(k *entry) bool {
 // another finding says it better.
 func (s *shadows) sibling(k, later *entry) bool {
 	severity, loses := Info, "gets only what else it asks for"
-	takers, dead := s.hidden[later], false
+	takers := s.hidden[later]
 	switch {
 	case takers != nil && (len(takers) > 1 || takers[0] != k):
 		return false // hidden by something else as well
+	case takers != nil && s.hides(later.rule, k):
+		severity, s.told[later.rule] = Warning, true
+		loses = "rule " + later.ruleName() + " never gets a request"
+	case takers != nil && s.hides(later.rule, nil):
+		return false // the rule is hidden by several
 	case takers != nil:
-		dead, severity = true, Warning
+		severity = Warning
 		loses = fmt.Sprintf("match[%d] of rule %s never gets a request", later.match, later.ruleName())
-		if s.ruleHiddenBy(later.rule, k) {
-			s.told[later.rule] = true
-			loses = "rule " + later.ruleName() + " never gets a request"
-		}
+		delete(s.hidden, later) // this finding says so
 	case k.plain:
 		severity, loses = Warning, "rule "+later.ruleName()+" loses them"
 	default:
 		loses = "rule " + later.ruleName() + " gets the others"
-	}
-	if dead {
-		delete(s.hidden, later) // this finding says so
 	}
 	f := s.vs.Finding(CodeSibling, severity, k.field(),
 		fmt.Sprintf("prefix %s of rule %s also takes requests for %s, because Envoy compares prefixes character by character: %s",
@@ -81,10 +80,11 @@ func (s *shadows) sibling(k, later *entry) bool {
 	return true
 }
 
-// ruleHiddenBy tells whether every match of a rule is hidden by k alone.
-func (s *shadows) ruleHiddenBy(rule int, k *entry) bool {
+// hides tells whether every match of a rule is hidden, by k alone if it is not
+// nil.
+func (s *shadows) hides(rule int, k *entry) bool {
 	for _, e := range s.entries {
-		if e.rule == rule && (len(s.hidden[e]) != 1 || s.hidden[e][0] != k) {
+		if e.rule == rule && (s.hidden[e] == nil || k != nil && (len(s.hidden[e]) != 1 || s.hidden[e][0] != k)) {
 			return false
 		}
 	}
