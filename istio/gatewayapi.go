@@ -181,7 +181,7 @@ func (w *world) addGatewayAPIGateways() {
 		}
 		w.addMadeUp(gw.Namespace, name, ls, selector, ports)
 		if waypoint {
-			w.problem(o, "a waypoint's routes are not translated here; ask for them as a sidecar")
+			w.note(o, "a waypoint's routes are not translated here; ask for them as a sidecar")
 		}
 	}
 }
@@ -210,7 +210,7 @@ func (w *world) checkAttached(translated []config.Config) {
 	}
 	for _, o := range w.gatewayed {
 		if (o.kind == "HTTPRoute" || o.kind == "GRPCRoute") && !attached[o] {
-			w.problem(o, "it attaches to no listener: check that a parentRef names a Gateway or Service that is there, "+
+			w.note(o, "it attaches to no listener: check that a parentRef names a Gateway or Service that is there, "+
 				"that the hostnames overlap, and that the listener allows routes of this namespace and kind")
 		}
 	}

@@ -69,6 +69,9 @@ type translation struct {
 type Problem struct {
 	Document *manifest.Document // nil where it concerns many
 	Message  string
+	// Note is true where it is only worth knowing: a cluster would take the
+	// object, and it has no part in what requests do.
+	Note bool
 }
 
 // Kinds of proxies.

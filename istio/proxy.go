@@ -27,7 +27,7 @@ func (w *world) findGateways() []Proxy {
 			}
 		}
 		if !found {
-			w.problem(w.objects[key{"networking.istio.io", "Gateway", c.Namespace, c.Name}],
+			w.note(w.objects[key{"networking.istio.io", "Gateway", c.Namespace, c.Name}],
 				"spec.selector finds no workload among the manifests and the profile's gateways, so no proxy takes this Gateway")
 		}
 	}

@@ -20,7 +20,7 @@ func (w *world) addIstio(o *object, s resource.Schema) {
 		return
 	}
 	if unknown != nil {
-		w.problem(o, "a field is not known to Istio and has no effect: %v", unknown)
+		w.note(o, "a field is not known to Istio and has no effect: %v", unknown)
 	}
 	if _, err := validate(s, c); err != nil {
 		w.problem(o, "istiod refuses this object, so it is not used: %v", err)

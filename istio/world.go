@@ -61,6 +61,12 @@ func (w *world) problem(o *object, format string, args ...any) {
 	w.problems = append(w.problems, p)
 }
 
+// note is a problem that is only worth knowing.
+func (w *world) note(o *object, format string, args ...any) {
+	w.problem(o, format, args...)
+	w.problems[len(w.problems)-1].Note = true
+}
+
 func (w *world) sortedProblems() []Problem {
 	slices.SortStableFunc(w.problems, func(a, b placed) int { return a.index - b.index })
 	all := make([]Problem, len(w.problems))
@@ -84,7 +90,7 @@ func readWorld(ctx context.Context, docs []*manifest.Document, opts Options) (*w
 		}
 		o, err := readObject(d, i, opts.Namespace)
 		if err != nil {
-			w.problems = append(w.problems, placed{i, Problem{d, fmt.Sprintf("%s:%d: the document cannot be read as an object: %v", d.Path, d.Line, err)}})
+			w.problems = append(w.problems, placed{i, Problem{Document: d, Message: fmt.Sprintf("%s:%d: the document cannot be read as an object: %v", d.Path, d.Line, err)}})
 			continue
 		}
 		if o != nil {
@@ -109,7 +115,7 @@ func readWorld(ctx context.Context, docs []*manifest.Document, opts Options) (*w
 // applying both would.
 func (w *world) add(o *object) {
 	if old, ok := w.objects[o.key()]; ok {
-		w.problem(o, "replaces the object of the same name at %s:%d", old.doc.Path, old.doc.Line)
+		w.note(o, "replaces the object of the same name at %s:%d", old.doc.Path, old.doc.Line)
 	}
 	w.objects[o.key()] = o
 	w.order = append(w.order, o)
@@ -132,7 +138,7 @@ func (w *world) sort(o *object, unknown *unknownKinds) error {
 		}
 	case "networking.k8s.io":
 		if o.kind == "Ingress" {
-			w.problem(o, "routes of an Ingress are not translated here; a VirtualService or an HTTPRoute would be")
+			w.note(o, "routes of an Ingress are not translated here; a VirtualService or an HTTPRoute would be")
 		}
 	}
 	gvk := schema.GroupVersionKind{Group: o.group, Version: o.version, Kind: o.kind}
@@ -204,7 +210,7 @@ func (u *unknownKinds) report(w *world) {
 				own = ", which " + d.String() + " may define,"
 			}
 		}
-		w.problem(o, "the kind %s of %s%s has no effect on routes that is known here (%d objects of it)",
+		w.note(o, "the kind %s of %s%s has no effect on routes that is known here (%d objects of it)",
 			gvk.Kind, gvk.GroupVersion(), own, u.count[gvk])
 	}
 }

@@ -68,7 +68,7 @@ func (a *app) simulate(ctx context.Context, in *check.Input, profile string) (*m
 	}
 	m.Mesh = simulate.New(control)
 	for _, p := range control.Problems() {
-		m.faulty = true
+		m.faulty = m.faulty || !p.Note
 		fmt.Fprintln(a.Err, "meshstorm: "+p.Message)
 	}
 	return m, nil
