@@ -233,7 +233,7 @@ spec:
 			if !strings.Contains(r.stdout+r.stderr, tt.want) {
 				t.Errorf("the answer lacks %q\nstdout: %.2000s\nstderr: %.2000s", tt.want, r.stdout, r.stderr)
 			}
-			if n := strings.Count(r.stderr, "Widget"); n > 1 {
+			if n := strings.Count(r.stderr, "the kind Widget"); n > 1 {
 				t.Errorf("the unknown kind is reported %d times", n)
 			}
 		})
