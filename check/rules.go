@@ -17,6 +17,7 @@ func Rules() []Rule {
 		Services(),
 		Sizes(),
 		Shadows(),
+		Delegates(),
 		Hosts(),
 		Escapes(),
 		Expressions(),
