@@ -20,11 +20,11 @@ func (s *side) forward(t Treatment, r *route.Route, a *routev3.RouteAction) {
 	host, config := r.Host.Proto, s.Config.Proto()
 	switch {
 	case a.GetRetryPolicy() != nil:
-		t.add(Retries, "", "%s", text(a.GetRetryPolicy()))
+		retries(t, a.GetRetryPolicy())
 	case a.GetRetryPolicyTypedConfig() != nil:
 		t.add(Retries, "", "%s", text(a.GetRetryPolicyTypedConfig()))
 	case host.GetRetryPolicy() != nil:
-		t.add(Retries, "", "%s", text(host.GetRetryPolicy()))
+		retries(t, host.GetRetryPolicy())
 	case host.GetRetryPolicyTypedConfig() != nil:
 		t.add(Retries, "", "%s", text(host.GetRetryPolicyTypedConfig()))
 	}
@@ -49,6 +49,26 @@ func (s *side) forward(t Treatment, r *route.Route, a *routev3.RouteAction) {
 		}
 	}
 	rest(t, "", a, toldAction)
+}
+
+// retries tells a retry policy; Envoy retries once where it does not say how
+// often (RetryPolicy.num_retries).
+func retries(t Treatment, p *routev3.RetryPolicy) {
+	n := uint32(1)
+	if p.GetNumRetries() != nil {
+		n = p.GetNumRetries().GetValue()
+	}
+	if n == 0 || p.GetRetryOn() == "" && len(p.GetRetriableHeaders()) == 0 && len(p.GetRetriableRequestHeaders()) == 0 {
+		return
+	}
+	t.add(Retries, "", "%d on %s", n, p.GetRetryOn())
+	if p.GetPerTryTimeout() != nil {
+		t.add(Retries, "", "each try within %s", p.GetPerTryTimeout().AsDuration())
+	}
+	more := without(p, set("num_retries retry_on per_try_timeout"))
+	if what := text(more); what != "{}" {
+		t.add(Retries, "", "%s", what)
+	}
 }
 
 func (s *side) destinations(t Treatment, a *routev3.RouteAction) {

@@ -174,7 +174,17 @@ func (r *rule) treatment() Treatment {
 
 // same tells whether two rules do the same to every request.
 func (r *rule) same(o *rule) bool {
+	if r.goesThrough(o) || o.goesThrough(r) {
+		return true
+	}
 	return r.sum == o.sum && r.route != nil && o.route != nil || len(changes(r.treatment(), o.treatment())) == 0
+}
+
+// goesThrough tells whether a connection that is no HTTP to its proxy ends where
+// a rule of the other side sends requests.
+func (r *rule) goesThrough(o *rule) bool {
+	through := r.host.side.Through
+	return r.host.side.Config == nil && through != "" && o.route != nil && o.route.Proto.GetRoute().GetCluster() == through
 }
 
 // twin tells whether two rules hold for the same requests and do the same.

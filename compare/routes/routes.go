@@ -21,6 +21,9 @@ type Side struct {
 	// sees, such as "nothing answers on port 80".
 	Config  *route.Config
 	Nothing string
+	// Through is the cluster that connections go to as they are where Config is
+	// nil, "" where they go nowhere.
+	Through string
 	// Cluster describes a cluster; nil knows clusters by name only.
 	Cluster func(name string) Cluster
 }

@@ -1,0 +1,201 @@
+package compare
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/meshstorm/meshstorm/compare/report"
+	"github.com/meshstorm/meshstorm/compare/routes"
+	"github.com/meshstorm/meshstorm/istio"
+	"github.com/meshstorm/meshstorm/route"
+	"github.com/meshstorm/meshstorm/simulate/answer"
+)
+
+// compareWay compares the routes behind a door.
+func (r *run) compareWay(ctx context.Context, p pair, a, b *istio.Config, w way) error {
+	before, err := r.before.side(p.a, a, w.a, w)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.report.Before, err)
+	}
+	after, err := r.after.side(p.b, b, w.b, w)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.report.After, err)
+	}
+	d := w.door()
+	got, err := routes.Compare(ctx, before, after, routes.Options{Scheme: d.scheme, Port: d.port, Hosts: w.hosts})
+	if err != nil {
+		return err
+	}
+	c := &r.report.Compared
+	c.RouteConfigurations++
+	c.VirtualHosts += got.Counts.VirtualHosts
+	c.Equal += got.Counts.Equal
+	c.Routes += got.Counts.Routes
+	c.Requests += got.Counts.Asked
+	proxy := p.any()
+	for _, diff := range got.Differences {
+		r.addDifference(ctx, proxy, d.port, a, b, diff)
+	}
+	for _, u := range got.Unproved {
+		out := report.Unproved{Proxy: proxy.String(), Port: d.port, Reason: u.Reason}
+		if u.Before.Host != nil || u.After.Host != nil {
+			x, y := r.before.end(a, u.Before), r.after.end(b, u.After)
+			out.Before, out.After = &x, &y
+		}
+		if u.Request != nil {
+			q, _ := report.Ask(*u.Request, from(proxy), d.port)
+			out.Request = &q
+		}
+		r.addUnproved(out)
+	}
+	for _, text := range got.Disagreements {
+		r.report.Disagreements = append(r.report.Disagreements, proxy.String()+": "+text)
+	}
+	return nil
+}
+
+// side prepares one side's routes behind a door, or says what is there instead.
+func (m *mesh) side(p *istio.Proxy, c *istio.Config, d *door, w way) (routes.Side, error) {
+	s := routes.Side{Cluster: func(name string) routes.Cluster { return m.cluster(c, name) }}
+	if d != nil {
+		config, err := route.Compile(d.routes)
+		if err != nil {
+			return s, fmt.Errorf("the routes of %s: %w", p, err)
+		}
+		s.Config = config
+		return s, nil
+	}
+	if p == nil {
+		s.Nothing = "nothing: the gateway is not there"
+		return s, nil
+	}
+	there := w.door()
+	host, _, _ := w.hosts.Example()
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		host = host[:i]
+	}
+	if hosts := there.routes.GetVirtualHosts(); there.scheme == "http" && len(hosts) > 0 && len(hosts[0].GetDomains()) > 0 {
+		host, _, _ = strings.Cut(hosts[0].GetDomains()[0], ":")
+	}
+	e := c.Entry(istio.Target{Scheme: there.scheme, Host: host, Port: there.port})
+	s.Nothing, s.Through = "no HTTP route", e.Cluster
+	if e.Why != "" {
+		s.Nothing += ": " + e.Why
+	}
+	return s, nil
+}
+
+// addDifference asks both sides as people would, and joins what several proxies
+// have in common.
+func (r *run) addDifference(ctx context.Context, p istio.Proxy, port int, a, b *istio.Config, d routes.Difference) {
+	q, askable := report.Ask(d.Request, from(p), port)
+	out := report.Difference{
+		Request: q, Command: report.Command(q), Port: port, Regions: d.Regions,
+		Proxy:  answer.Proxy{Kind: p.Kind, Name: p.Name, Namespace: p.Namespace, Labels: p.Labels},
+		Before: r.before.end(a, d.Before), After: r.after.end(b, d.After),
+	}
+	for _, c := range d.Changes {
+		out.What = append(out.What, c.What)
+		out.Changes = append(out.Changes, report.Change{What: c.What, Before: c.Before, After: c.After})
+	}
+	key := fmt.Sprintf("%s\x00%s\x00%v", out.Before, out.After, out.Changes)
+	if i, ok := r.differences[key]; ok {
+		known := &r.report.Differences[i]
+		known.Regions += d.Regions
+		name := p.String()
+		if name != known.Proxy.Kind+" "+known.Proxy.Name+"."+known.Proxy.Namespace && !slices.Contains(known.Also, name) {
+			known.Also = append(known.Also, name)
+		}
+		return
+	}
+	if askable && sendable(d.Request) {
+		r.ask(ctx, r.before, &out.Before, q, p, d.Before)
+		r.ask(ctx, r.after, &out.After, q, p, d.After)
+	}
+	r.differences[key] = len(r.report.Differences)
+	r.report.Differences = append(r.report.Differences, out)
+}
+
+// sendable is false where a URL would be sent as another path than the
+// request's.
+func sendable(r route.Request) bool {
+	u, err := url.Parse("http://a.example" + r.Path)
+	return err == nil && u.RequestURI() == r.Path && u.Fragment == ""
+}
+
+// ask puts the mesh's own answer into an end, and says where it is not what was
+// computed.
+func (r *run) ask(ctx context.Context, m *mesh, e *report.End, q answer.Request, p istio.Proxy, want routes.End) {
+	got, err := m.Ask(ctx, q)
+	if err != nil || got.Proxy.Name != p.Name || got.Proxy.Namespace != p.Namespace || got.Outcome == answer.OutcomeUnsupported {
+		return
+	}
+	if want.Host != nil && got.VHost != want.Host.Name || want.Host == nil && got.VHost != "" || (want.Route == nil) != (got.Winner == nil) {
+		if !sameLabels(got.Proxy.Labels, p.Labels) {
+			return // another workload of the same service
+		}
+		r.report.Disagreements = append(r.report.Disagreements, fmt.Sprintf("%s: expected virtual host %s, but %s answers %s",
+			report.Command(q), nameOf(want), p, got.VHost))
+		return
+	}
+	got.Rules = nil
+	e.Answer, e.Text = got, got.Verdict()
+}
+
+func sameLabels(a, b map[string]string) bool {
+	return fmt.Sprint(a) == fmt.Sprint(b) // fmt sorts maps
+}
+
+func nameOf(e routes.End) string {
+	if e.Host == nil {
+		return "none"
+	}
+	return e.Host.Name
+}
+
+// end describes the rule that takes a request.
+func (m *mesh) end(c *istio.Config, e routes.End) report.End {
+	out := report.End{Text: sentence(e.Treatment)}
+	if e.Route == nil {
+		return out
+	}
+	out.Rule = e.Route.Name
+	o := c.Origins[e.Route.Proto]
+	if o.Document == nil {
+		if out.Rule == "" {
+			out.Rule = fmt.Sprintf("route %d of %s", e.Route.Index+1, e.Route.Host.Name)
+		}
+		return out
+	}
+	if out.Rule = o.Rule; out.Rule == "" {
+		out.Rule = strings.TrimPrefix(o.Field, "spec.")
+	}
+	out.Kind, out.VirtualService, out.Namespace = o.Document.ID.Kind, o.Document.ID.Name, m.NamespaceOf(o.Document)
+	field := o.Match
+	if field == "" {
+		field = o.Field
+	}
+	out.File = o.Document.Path
+	out.Line, _, _ = o.Document.Locate(field)
+	return out
+}
+
+// sentence is what a treatment does with a request, for where no answer can be
+// had.
+func sentence(t routes.Treatment) string {
+	for _, what := range []string{routes.Destination, routes.Redirect, routes.Direct} {
+		if lines := t.Lines(what); len(lines) > 0 {
+			switch what {
+			case routes.Redirect:
+				return "is redirected: " + strings.Join(lines, ", ")
+			case routes.Direct:
+				return "is answered by the proxy itself: " + strings.Join(lines, ", ")
+			}
+			return "goes to " + strings.Join(lines, ", ")
+		}
+	}
+	return "is not sent on"
+}
