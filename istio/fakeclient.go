@@ -21,11 +21,11 @@ import (
 
 // addEntries runs istiod's controller for ServiceEntries, where there are any.
 func addEntries(ctx context.Context, w *world, env *model.Environment, r *registry, stop chan struct{}) error {
-	any := false
+	found := false
 	for _, c := range w.configs {
-		any = any || c.GroupVersionKind == gvk.ServiceEntry
+		found = found || c.GroupVersionKind == gvk.ServiceEntry
 	}
-	if !any {
+	if !found {
 		return nil
 	}
 	client, err := fakeClient(w, nil)

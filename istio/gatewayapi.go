@@ -181,7 +181,7 @@ func (w *world) addGatewayAPIGateways() {
 		}
 		w.addMadeUp(gw.Namespace, name, ls, selector, ports)
 		if waypoint {
-			w.note(o, "a waypoint's routes are not translated here; ask for them as a sidecar")
+			w.note(o, "what a waypoint proxy does is not translated here")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package istio_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -75,5 +76,33 @@ func TestARefusedVirtualServiceHasNoRoutes(t *testing.T) {
 		if o.Document != nil {
 			t.Errorf("route %s comes from the refused object", r.Name)
 		}
+	}
+}
+
+func TestAnEndOfAVeryLongVirtualServiceIsValidatedToo(t *testing.T) {
+	long := func(last string) string {
+		var b strings.Builder
+		b.WriteString("  hosts: [shop.example]\n  gateways: [shop]\n  http:\n")
+		for i := range 50_000 {
+			fmt.Fprintf(&b, "  - match: [{uri: {prefix: /p%d}}]\n    route: [{destination: {host: order}}]\n", i)
+		}
+		return b.String() + last
+	}
+	base := shopGateway + service("order", "shop", "v1")
+	m := newMesh(t, base+virtualService("long", "shop", long("")))
+	if got := len(configOf(t, m, "gateway").Origins); got != 50_000 {
+		t.Errorf("got %d routes, problems %q", got, problems(m))
+	}
+	m = newMesh(t, base+virtualService("long", "shop", long("  - match: [{uri: {regex: \"(\"}}]\n    route: [{destination: {host: order}}]")))
+	if got := problems(m); len(got) != 1 || !strings.Contains(got[0], "istiod refuses") {
+		t.Errorf("got %q", got)
+	}
+	var matches strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&matches, "{uri: {exact: /p%d}}, ", i)
+	}
+	m = newMesh(t, base+virtualService("wide", "shop", "  hosts: [shop.example]\n  gateways: [shop]\n  http: [{match: ["+matches.String()+"{uri: {regex: \"(\"}}], route: [{destination: {host: order}}]}]"))
+	if got := problems(m); len(got) != 1 || !strings.Contains(got[0], "istiod refuses") {
+		t.Errorf("got %q", got)
 	}
 }

@@ -102,7 +102,7 @@ func (w *world) buildRegistry(index *model.EndpointIndex, trustDomain string) *r
 		return strings.Compare(a.Namespace+"\x00"+a.Name, b.Namespace+"\x00"+b.Name)
 	})
 	entries := w.workloadEntries()
-	slices_ := w.endpointSlices()
+	written := w.endpointSlices()
 	vip := netip.AddrFrom4([4]byte{10, 96, 0, 0})
 	for _, s := range w.services {
 		vip = vip.Next()
@@ -119,7 +119,7 @@ func (w *world) buildRegistry(index *model.EndpointIndex, trustDomain string) *r
 		e := w.endpointsOf(s, trustDomain)
 		e = append(e, entriesOf(s, entries)...)
 		if len(s.Spec.Selector) == 0 {
-			e = append(e, slices_[s.Namespace+"/"+s.Name]...)
+			e = append(e, written[s.Namespace+"/"+s.Name]...)
 		}
 		if len(e) > 0 {
 			index.UpdateServiceEndpoints(shard, string(m.Hostname), s.Namespace, e, false)
@@ -240,7 +240,7 @@ func (w *world) endpointSlices() map[string][]*model.IstioEndpoint {
 			for _, p := range s.Ports {
 				for _, e := range s.Endpoints {
 					if p.Port != nil && (e.Conditions.Ready == nil || *e.Conditions.Ready) {
-						all[at] = append(all[at], written(o.namespace, p.Name, *p.Port, e.Addresses)...)
+						all[at] = append(all[at], writtenEndpoints(o.namespace, p.Name, *p.Port, e.Addresses)...)
 					}
 				}
 			}
@@ -254,7 +254,7 @@ func (w *world) endpointSlices() map[string][]*model.IstioEndpoint {
 				for _, p := range subset.Ports {
 					for _, a := range subset.Addresses {
 						at := o.namespace + "/" + o.name
-						all[at] = append(all[at], written(o.namespace, &p.Name, p.Port, []string{a.IP})...)
+						all[at] = append(all[at], writtenEndpoints(o.namespace, &p.Name, p.Port, []string{a.IP})...)
 					}
 				}
 			}
@@ -263,7 +263,7 @@ func (w *world) endpointSlices() map[string][]*model.IstioEndpoint {
 	return all
 }
 
-func written(namespace string, name *string, port int32, addresses []string) []*model.IstioEndpoint {
+func writtenEndpoints(namespace string, name *string, port int32, addresses []string) []*model.IstioEndpoint {
 	var all []*model.IstioEndpoint
 	for _, a := range addresses {
 		e := &model.IstioEndpoint{Addresses: []string{a}, EndpointPort: uint32(port), Namespace: namespace,
