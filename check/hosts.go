@@ -60,7 +60,7 @@ func hostRows() []Row {
 			Means: "several VirtualServices are for a Service behind a waypoint, which reads them by age; before Istio 1.31 it reads one only",
 			Todo:  "put them into one"},
 		{Code: CodeTwoAPIs, Severity: "error",
-			Means: "a VirtualService and an HTTPRoute are for one host; Istio does not support both, and one of them has no effect",
+			Means: "a VirtualService and an HTTPRoute are for one host, which Istio does not support: in the mesh the VirtualService has no effect, at a gateway the order of the rules is undefined",
 			Todo:  "keep one of the two"},
 		{Code: CodeWildcardHost, Severity: "warning; info",
 			Means: "requests for a host with rules of its own never see the rules for `*`, and some get 404; info: all are served there",

@@ -29,7 +29,7 @@ func (h *hosts) twoAPIs() {
 func (h *hosts) besideService(r *HTTPRoute, parent int, host string) {
 	for _, v := range h.mesh.VirtualServices {
 		if v.InMesh() && len(v.Spec.GetHttp()) > 0 && slices.ContainsFunc(v.Hosts, func(own string) bool { return within(host, own) }) {
-			h.twoAPIsFinding(r, parent, v, host, "inside the mesh")
+			h.twoAPIsFinding(r, parent, v, fmt.Sprintf("both for %s inside the mesh: Istio does not support that; today's sidecars follow the HTTPRoute, and the VirtualService has no effect", host))
 			return
 		}
 	}
@@ -49,7 +49,7 @@ func (h *hosts) besideGateway(r *HTTPRoute, parent int, namespace, name string) 
 		}
 		for _, v := range h.mesh.VirtualServices {
 			if common := commonHosts(names, v.Spec.GetHosts()); slices.Contains(v.Gateways, g.Key()) && len(common) > 0 {
-				h.twoAPIsFinding(r, parent, v, common[0], "at the pods of "+g.ID().String())
+				h.twoAPIsFinding(r, parent, v, fmt.Sprintf("both for %s at the pods of %s: Istio does not support that; today their rules are put into one list, in an order that nothing defines", common[0], g.ID()))
 				return
 			}
 		}
@@ -65,9 +65,8 @@ func (h *hosts) samePods(g *Gateway, namespace, name string) bool {
 	}) && (selector["gateway.networking.k8s.io/gateway-name"] == name || selector["istio.io/gateway-name"] == name)
 }
 
-func (h *hosts) twoAPIsFinding(r *HTTPRoute, parent int, v *VirtualService, host, where string) {
-	f := r.Finding(CodeTwoAPIs, Error, fmt.Sprintf("spec.parentRefs[%d]", parent),
-		fmt.Sprintf("this HTTPRoute and %s are both for %s %s: Istio does not support that, and the rules of one of them have no effect", v.ID(), host, where))
+func (h *hosts) twoAPIsFinding(r *HTTPRoute, parent int, v *VirtualService, what string) {
+	f := r.Finding(CodeTwoAPIs, Error, fmt.Sprintf("spec.parentRefs[%d]", parent), fmt.Sprintf("this HTTPRoute and %s are %s", v.ID(), what))
 	f.Fix = "move all rules for the host into one of the two, and remove the other"
 	h.found = append(h.found, f)
 }
