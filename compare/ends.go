@@ -101,7 +101,7 @@ func (r *run) addDifference(ctx context.Context, p istio.Proxy, port int, a, b *
 		out.What = append(out.What, c.What)
 		out.Changes = append(out.Changes, report.Change{What: c.What, Before: c.Before, After: c.After})
 	}
-	key := fmt.Sprintf("%s\x00%s\x00%v", out.Before, out.After, out.Changes)
+	key := fmt.Sprintf("%s\x00%s\x00%v", ruleKey(a, d.Before, out.Before), ruleKey(b, d.After, out.After), out.Changes)
 	if i, ok := r.differences[key]; ok {
 		known := &r.report.Differences[i]
 		known.Regions += d.Regions
@@ -117,6 +117,17 @@ func (r *run) addDifference(ctx context.Context, p istio.Proxy, port int, a, b *
 	}
 	r.differences[key] = len(r.report.Differences)
 	r.report.Differences = append(r.report.Differences, out)
+}
+
+// ruleKey names the rule that people wrote, whichever of its conditions and
+// proxies it is.
+func ruleKey(c *istio.Config, e routes.End, said report.End) string {
+	if e.Route != nil {
+		if o := c.Origins[e.Route.Proto]; o.Document != nil {
+			return o.Document.Path + "\x00" + fmt.Sprint(o.Document.ID) + "\x00" + o.Field
+		}
+	}
+	return said.String()
 }
 
 // sendable is false where a URL would be sent as another path than the

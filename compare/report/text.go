@@ -40,6 +40,9 @@ func writeDifference(out *bufio.Writer, d Difference) {
 			writeChange(out, c)
 		}
 	}
+	if d.Regions > 1 {
+		fmt.Fprintf(out, "  and     %s of these rules\n", count(d.Regions-1, "other piece", "other pieces"))
+	}
 	if len(d.Also) > 0 {
 		fmt.Fprintf(out, "  also    %s\n", list(d.Also))
 	}

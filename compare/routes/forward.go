@@ -65,7 +65,13 @@ func retries(t Treatment, p *routev3.RetryPolicy) {
 	if p.GetPerTryTimeout() != nil {
 		t.add(Retries, "", "each try within %s", p.GetPerTryTimeout().AsDuration())
 	}
-	more := without(p, set("num_retries retry_on per_try_timeout"))
+	told := "num_retries retry_on per_try_timeout"
+	// What Istio adds to every policy of its own.
+	if hosts := p.GetRetryHostPredicate(); len(hosts) == 1 && hosts[0].GetName() == "envoy.retry_host_predicates.previous_hosts" {
+		t.add(Retries, "", "on another host (%d attempts to choose one)", max(p.GetHostSelectionRetryMaxAttempts(), 1))
+		told += " retry_host_predicate host_selection_retry_max_attempts"
+	}
+	more := without(p, set(told))
 	if what := text(more); what != "{}" {
 		t.add(Retries, "", "%s", what)
 	}

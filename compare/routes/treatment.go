@@ -65,16 +65,24 @@ type Change struct {
 	Before, After []string
 }
 
-// changes compares two treatments. Of clusters that only one side sends to,
+// changes compares two treatments. Of those that answer in different ways, only
+// the answers are told. Of clusters that only one side sends to,
 // neither workloads nor policies are told.
 func changes(a, b Treatment) []Change {
 	var all []Change
-	for _, what := range aspects {
+	told := aspects
+	if a.kind() != b.kind() {
+		told = []string{Destination, Redirect, Direct}
+	}
+	for _, what := range told {
 		x, y := a.lines[what], b.lines[what]
 		if slices.Equal(x, y) {
 			continue
 		}
-		if what == Workloads || what == Policy {
+		switch what {
+		case Shares:
+			x, y = a.shares(), b.shares()
+		case Workloads, Policy:
 			x, y = aboutBoth(x, a, b), aboutBoth(y, a, b)
 		}
 		c := Change{What: what, Before: missingFrom(x, y), After: missingFrom(y, x)}
@@ -87,6 +95,27 @@ func changes(a, b Treatment) []Change {
 		all = append(all, c)
 	}
 	return all
+}
+
+// kind is the way in which the request is answered.
+func (t Treatment) kind() string {
+	switch {
+	case t.lines[Redirect] != nil:
+		return Redirect
+	case t.lines[Direct] != nil:
+		return Direct
+	case t.lines[Timeout] != nil: // whatever is sent on has one
+		return Destination
+	}
+	return "none"
+}
+
+// shares are those of all destinations, also where there is just one.
+func (t Treatment) shares() []line {
+	if d := t.lines[Destination]; len(d) == 1 {
+		return []line{{d[0].subject, d[0].text + " 100 %"}}
+	}
+	return t.lines[Shares]
 }
 
 func aboutBoth(lines []line, a, b Treatment) []line {

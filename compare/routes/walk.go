@@ -71,6 +71,7 @@ type walk struct {
 type pair struct {
 	regions int
 	tries   int
+	rank    int // of the region that the last request was from
 	found   *Difference
 	size    int
 	doubt   string // why a request that should differ does not
@@ -104,7 +105,7 @@ func (w *walk) follow(from *host, n int, to *host, wanted func(int) bool, key fu
 	list, other := from.boxList(), to.boxList()
 	first, _ := slices.BinarySearch(from.owner, n)
 	for k := first; k < len(from.owner) && from.owner[k] == n; k++ {
-		for _, region := range w.region {
+		for rank, region := range w.region {
 			own := region.And(list.Box(k))
 			if own.IsEmpty() {
 				continue
@@ -129,7 +130,7 @@ func (w *walk) follow(from *host, n int, to *host, wanted func(int) bool, key fu
 					}
 					hits, _ := space.Left(both, earlier(other, near, m))
 					for _, hit := range hits {
-						if w.hit(key(to.owner[m]), hit) {
+						if w.hit(key(to.owner[m]), hit, rank) {
 							return
 						}
 					}
@@ -153,7 +154,7 @@ func earlier(list *space.List, near []int, k int) []space.Box {
 
 // hit notes a piece that is treated differently; stop is true where there are
 // too many.
-func (w *walk) hit(key [2]int, piece space.Box) (stop bool) {
+func (w *walk) hit(key [2]int, piece space.Box, rank int) (stop bool) {
 	p := w.pairs[key]
 	if p == nil {
 		p = &pair{}
@@ -165,8 +166,9 @@ func (w *walk) hit(key [2]int, piece space.Box) (stop bool) {
 		w.stopped = true
 		return true
 	}
-	if p.tries < maxTries {
+	if p.tries < maxTries && (p.found == nil || rank == p.rank) {
 		p.tries++
+		p.rank = rank
 		w.try(p, key, piece)
 	}
 	return false
