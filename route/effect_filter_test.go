@@ -34,6 +34,7 @@ func TestCORS(t *testing.T) {
 		{name: "the route switches the filter on again", doc: "FilterConfig.disabled", host: filters(wrapped("envoy.filters.http.cors", `disabled: true`)) + `, `, route: with(`max_age: "3"`), want: []string{"cors  methods= headers= expose= age=3..."}},
 		{name: "a filter that is off ignores the deprecated fields", doc: "FilterConfig.disabled", route: `match: {prefix: /}, route: {cluster: a, cors: {max_age: "1"}}, ` + filters(wrapped("envoy.filters.http.cors", `disabled: true`)), lacks: []string{"cors"}},
 		{name: "a part of the requests has CORS", doc: "CorsPolicy.filter_enabled", route: with(`filter_enabled: {default_value: {numerator: 25}}`), want: []string{"cors  methods= headers= expose= age= credentials=false reject=false private=false share=0.25"}},
+		{name: "the deprecated policy for a part of the requests", doc: "config.route.v3.CorsPolicy.filter_enabled", route: `match: {prefix: /}, route: {cluster: a, cors: {max_age: "1", filter_enabled: {default_value: {numerator: 50}}}}`, want: []string{"cors  methods= headers= expose= age=1 credentials=false reject=false private=false share=0.5"}},
 		{name: "no request has CORS", doc: "CorsPolicy.filter_enabled", route: with(`filter_enabled: {default_value: {numerator: 0}}, max_age: "1"`), lacks: []string{"cors"}},
 	})
 	refuses(t, withRoute(`{name: bad, match: {prefix: /}, route: {cluster: a, cors: {allow_origin_string_match: [{safe_regex: {regex: "("}}]}}}`), `regular expression "("`)

@@ -40,7 +40,7 @@ func notShown(field, why string) string {
 // texts are what the answer says of each field that is not evaluated.
 var texts = sync.OnceValue(func() map[protoreflect.FullName]string {
 	out := map[protoreflect.FullName]string{}
-	for _, f := range Fields() {
+	for _, f := range allFields() {
 		if f.Text != "" {
 			out[protoreflect.FullName(f.Message+"."+f.Name)] = f.Text
 		}

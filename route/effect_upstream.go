@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,7 +11,6 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -231,7 +231,7 @@ func endpointWords(all ...*corev3.Metadata) []string {
 	for name, value := range labels {
 		text := value.GetStringValue()
 		if _, ok := value.GetKind().(*structpb.Value_StringValue); !ok {
-			data, err := protojson.Marshal(value)
+			data, err := json.Marshal(value.AsInterface()) // not protojson, whose spaces vary
 			if err != nil {
 				continue
 			}

@@ -128,6 +128,11 @@ func TestWhatElseIsAskedOfForwarding(t *testing.T) {
 			route: `match: {prefix: /}, route: {metadata_match: {filter_metadata: {envoy.lb: {version: v1, canary: true, stage: a}, other: {x: 1}}}, weighted_clusters: {clusters: [{name: a, weight: 1, metadata_match: {filter_metadata: {envoy.lb: {version: v2}}}}]}}`,
 			want:  []string{"endpoint version=v2", "endpoint canary=true", "endpoint stage=a"}, lacks: []string{"endpoint version=v1", "endpoint x"},
 		},
+		{
+			name: "endpoints with labels of any kind", doc: "RouteAction.metadata_match; google.protobuf.Value",
+			route: `match: {prefix: /}, route: {cluster: a, metadata_match: {filter_metadata: {envoy.lb: {size: 1.5, none: null, list: [a, 2], deep: {a: b}}}}}`,
+			want:  []string{"endpoint size=1.5", "endpoint none=null", `endpoint list=["a",2]`, `endpoint deep={"a":"b"}`},
+		},
 		{name: "redirects of the upstream are passed on", doc: "RouteAction.internal_redirect_policy", route: with(``), lacks: []string{"internal redirect"}},
 		{name: "redirects of the upstream are followed", doc: "InternalRedirectPolicy", route: with(`internal_redirect_policy: {}`), want: []string{"internal redirect 1 of [302], [], cross false, copy []"}},
 		{
