@@ -12,6 +12,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/meshstorm/meshstorm/check"
+	comparison "github.com/meshstorm/meshstorm/compare/report"
 	"github.com/meshstorm/meshstorm/deploy"
 	"github.com/meshstorm/meshstorm/simulate/answer"
 	"github.com/meshstorm/meshstorm/workspace"
@@ -52,7 +53,7 @@ func schemas(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{"deploy/meshstorm.schema.json": settings}
-	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}, "route": &answer.Answer{}} {
+	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}, "route": &answer.Answer{}, "compare": &comparison.Report{}} {
 		data, err := outputSchema(root, verb, value)
 		if err != nil {
 			return nil, err
@@ -71,7 +72,7 @@ type report struct {
 
 func outputSchema(root, verb string, value any) ([]byte, error) {
 	r := &jsonschema.Reflector{ExpandedStruct: true}
-	for _, dir := range []string{"check", "workspace", "route", "simulate/answer"} {
+	for _, dir := range []string{"check", "workspace", "route", "simulate/answer", "compare/report"} {
 		if err := addComments(r, root, dir); err != nil {
 			return nil, err
 		}
