@@ -46,6 +46,7 @@ var (
 	destinationText = regexp.MustCompile(`^([A-Za-z0-9*_][A-Za-z0-9*._-]*)(?:@([A-Za-z0-9._-]+))?(?::([0-9]{1,5}))?$`)
 	percentText     = regexp.MustCompile(`^([0-9]{1,3})(\.[0-9]+)?%?$`)
 	statusText      = regexp.MustCompile(`^[1-5][0-9][0-9]$`)
+	statusTypo      = regexp.MustCompile(`^[0-9]+$|^[0-9][0-9xX]{2}$`)
 	flagText        = regexp.MustCompile(`^(NR|NC|UH)$`)
 )
 
@@ -140,6 +141,9 @@ func parseShare(text string) (share, error) {
 	m := destinationText.FindStringSubmatch(words[0])
 	if m == nil {
 		return share{}, fmt.Errorf("has the destination %q, expected HOST[.NAMESPACE][@SUBSET][:PORT], a status such as 404, redirect or respond", words[0])
+	}
+	if statusTypo.MatchString(words[0]) {
+		return share{}, fmt.Errorf("is %q, expected a status from 100 to 599, or a host", words[0])
 	}
 	s := share{host: m[1], subset: m[2]}
 	s.port, _ = strconv.Atoi(m[3])

@@ -175,6 +175,11 @@ func (r *run) responseHeaders() {
 	after := &route.Request{Headers: upstream}
 	if r.decision.Route != nil || r.decision.TLSRedirect {
 		after.Headers = r.c.ResponseHeaders(r.decision, r.request, upstream)
+		for _, h := range upstream { // no route can change :status
+			if h.Name == ":status" {
+				after.Headers = append(after.Headers, h)
+			}
+		}
 	}
 	r.match("response_header_matches", v.ResponseHeaders, after)
 	for _, want := range v.ResponseFields {
