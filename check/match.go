@@ -20,6 +20,7 @@ type entry struct {
 	rule, match int       // indexes; match is -1 for a rule without matches
 	box         space.Box // the requests that it likes, a superset where exact is false
 	gateways    []string  // where it acts; nothing for wherever its VirtualService does
+	local       space.Box // box, and where it acts
 	exact       bool      // box is those requests and no others
 	all         bool      // istiod takes it for a catch-all: IsCatchAllRoute in pilot/pkg/networking/core/route
 	plain       bool      // it asks for nothing but a path
@@ -72,6 +73,7 @@ func (v *VirtualService) entry(rule, match int, m *networking.HTTPMatchRequest) 
 	}
 	e.all = e.coversEveryPath(m.GetUri()) && m.GetMethod() == nil && m.GetScheme() == nil && m.GetAuthority() == nil &&
 		len(m.GetHeaders())+len(m.GetWithoutHeaders())+len(m.GetQueryParams()) == 0
+	e.place()
 	return e
 }
 
@@ -233,16 +235,18 @@ func (e *entry) request() *networking.HTTPMatchRequest {
 
 func (e *entry) httpRule() *networking.HTTPRoute { return e.vs.Spec.GetHttp()[e.rule] }
 
-// placed is the entry's box with the gateways where it acts.
-func (e *entry) placed() space.Box {
-	box := e.box
+// placed is the requests that the entry likes, where it acts.
+func (e *entry) placed() space.Box { return e.local }
+
+// place adds to the entry's box the gateways where it acts.
+func (e *entry) place() {
+	e.local = e.box
 	if len(e.vs.Gateways) > 0 {
-		box = box.With(space.Gateway, space.OneOf(e.vs.Gateways...))
+		e.local = e.local.With(space.Gateway, space.OneOf(e.vs.Gateways...))
 	}
 	if len(e.gateways) > 0 {
-		box = box.With(space.Gateway, space.OneOf(e.gateways...))
+		e.local = e.local.With(space.Gateway, space.OneOf(e.gateways...))
 	}
-	return box
 }
 
 // actsAt tells whether the entry becomes a route of a gateway's port.

@@ -17,7 +17,7 @@ type entryIndex struct {
 // wrong ones.
 const (
 	comparedWithAll = 64  // up to so many entries, each is compared with all
-	comparedAtMost  = 256 // earlier entries in one question
+	comparedAtMost  = 128 // earlier entries in one question
 )
 
 func newEntryIndex() *entryIndex {
@@ -46,17 +46,19 @@ func (x *entryIndex) before(e *entry, all []*entry) []*entry {
 func (x *entryIndex) above(e *entry) []*entry {
 	var near []*entry
 	for n := 0; n <= len(e.literal); n++ {
-		near = append(near, x.byLiteral[e.literal[:n]]...)
+		near = append(near, first(x.byLiteral[e.literal[:n]])...)
 	}
-	near = append(near, x.byPath[e.literal]...)
+	near = append(near, first(x.byPath[e.literal])...)
 	slices.SortStableFunc(near, func(a, b *entry) int {
 		if a.rule != b.rule {
 			return a.rule - b.rule
 		}
 		return a.match - b.match
 	})
-	return near[:min(len(near), comparedAtMost)]
+	return first(near)
 }
+
+func first(entries []*entry) []*entry { return entries[:min(len(entries), comparedAtMost)] }
 
 // mayMeet tells, by the literals alone, whether two entries can have a path in
 // common.
