@@ -11,6 +11,7 @@ import (
 type compiled struct {
 	domains      domains
 	ignoreParams bool
+	internalOnly []string // lower-case
 	effects      *level
 }
 
@@ -41,6 +42,9 @@ func Compile(rc *routev3.RouteConfiguration) (*Config, error) {
 	c := &Config{proto: rc}
 	c.domains = newDomains(rc)
 	c.ignoreParams = rc.GetIgnorePathParametersInPathMatching()
+	for _, name := range rc.GetInternalOnlyHeaders() {
+		c.internalOnly = append(c.internalOnly, lowerASCII(name))
+	}
 	b.validate(rc)
 	var err error
 	if c.effects, err = b.configEffects(rc); err != nil {
@@ -162,5 +166,3 @@ func extensionName(e *corev3.TypedExtensionConfig) string {
 	}
 	return e.GetTypedConfig().GetTypeUrl()
 }
-
-var errSkeleton = errors.New("not written yet")

@@ -1,10 +1,34 @@
 package route
 
+import "slices"
+
 // Decide chooses the route and cluster for a request. It does not allocate
 // where no regular expression or template is involved.
 func (c *Config) Decide(r *Request) Decision {
-	v := newView(r, c.ignoreParams)
+	v := c.view(r)
 	return c.decide(&v)
+}
+
+// view prepares a request. The headers that only internal requests may carry
+// are taken from others before anything looks at them
+// (RouteConfiguration.internal_only_headers).
+func (c *Config) view(r *Request) view {
+	v := newView(r, c.ignoreParams)
+	if len(c.internalOnly) == 0 || v.internal() {
+		return v
+	}
+	cleaned := *r
+	cleaned.Headers = slices.DeleteFunc(slices.Clone(r.Headers), func(h Header) bool {
+		return slices.Contains(c.internalOnly, lowerASCII(h.Name))
+	})
+	v.r = &cleaned
+	return v
+}
+
+// internal says whether the request is one that the proxy trusts.
+func (v *view) internal() bool {
+	text, _ := v.first(headerName{text: "x-envoy-internal", from: fromInternal})
+	return text == "true"
 }
 
 func (c *Config) decide(v *view) Decision {

@@ -67,13 +67,8 @@ type evaluation struct {
 }
 
 func newEvaluation(c *Config, d Decision, r *Request) *evaluation {
-	e := &evaluation{c: c, d: d, v: newView(r, c.ignoreParams), out: &Effect{}}
+	e := &evaluation{c: c, d: d, v: c.view(r), out: &Effect{}}
 	e.request = requestFields(&e.v)
-	if !r.Internal {
-		for _, name := range c.proto.GetInternalOnlyHeaders() {
-			e.request.remove(name)
-		}
-	}
 	return e
 }
 
@@ -127,6 +122,12 @@ func (e *evaluation) run() {
 	rt := e.d.Route
 	e.out.VirtualCluster = e.virtualCluster()
 	e.notes(e.c.proto, e.d.VirtualHost.Proto, rt.Proto)
+	noteFields(rt.Proto.GetMatch().ProtoReflect(), func(text string) {
+		// What is unsupported there was told by the decision, if it mattered.
+		if strings.HasPrefix(text, notShownPrefix) {
+			e.unsupported(text)
+		}
+	})
 	e.decorator()
 	e.filters()
 	switch {

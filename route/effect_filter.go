@@ -56,10 +56,10 @@ func (e *evaluation) oldCORS(names map[string]bool) []corsPolicy {
 		return nil // present without a policy: it is switched off
 	}
 	var out []corsPolicy
-	if p := e.d.Route.Proto.GetRoute().GetCors(); p != nil {
+	if p := oldRouteCORS(e.d.Route.Proto.GetRoute()); p != nil {
 		out = append(out, p)
 	}
-	if p := e.d.VirtualHost.Proto.GetCors(); p != nil {
+	if p := oldHostCORS(e.d.VirtualHost.Proto); p != nil {
 		out = append(out, p)
 	}
 	return out

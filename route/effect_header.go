@@ -182,11 +182,11 @@ func newAddition(m *corev3.HeaderValueOption) (addition, error) {
 	if reserved(out.name) {
 		return out, fmt.Errorf("%s cannot be changed here; use the fields for rewrites of the route", m.GetHeader().GetKey())
 	}
-	if m.GetAppend() != nil {
+	if old := oldAppend(m); old != nil {
 		if out.action != corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD {
 			return out, errors.New("append and append_action are set together; only one of them can be")
 		}
-		if !m.GetAppend().GetValue() {
+		if !old.GetValue() {
 			out.action = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
 		}
 	}

@@ -41,6 +41,10 @@ func TestHeaderLevels(t *testing.T) {
 			request: "GET / | x-secret: 1", lacks: []string{"upstream x-secret"},
 		},
 		{
+			name: "internal_only_headers of external requests match nothing", doc: "RouteConfiguration.internal_only_headers: cleaned prior to filter invocation", config: `internal_only_headers: [X-Secret], `, route: `match: {prefix: /, headers: [{name: x-secret}]}, redirect: {host_redirect: inside}`,
+			request: "GET / | x-secret: 1", lacks: []string{"redirect"},
+		},
+		{
 			name: "internal_only_headers stay on internal requests", doc: "RouteConfiguration.internal_only_headers", config: `internal_only_headers: [x-secret], `, route: `match: {prefix: /}, route: {cluster: a}`,
 			request: "GET / | x-secret: 1 | !internal", want: []string{"upstream x-secret: 1"}, lacks: []string{"upstream x-envoy-internal"},
 		},

@@ -19,7 +19,9 @@ func (e *evaluation) rewriteHost(a *routev3.RouteAction) {
 		host, _ = e.request.first(s.HostRewriteHeader)
 	case *routev3.RouteAction_HostRewritePathRegex:
 		path, _ := e.request.first(":path")
-		host = e.formatter("").replace(own.hostRegex, pathOnly(path))
+		if own.hostRegex != nil {
+			host = e.formatter("").replace(own.hostRegex, pathOnly(path))
+		}
 	case *routev3.RouteAction_HostRewrite:
 		if own.hostFormat != nil {
 			host = e.formatter("host_rewrite").text(*own.hostFormat)

@@ -142,7 +142,7 @@ func (b *builder) routeEffects(rt *Route) (*routeEffects, error) {
 	keep(err)
 	out.retry, err = b.retryPolicy(a.GetRetryPolicy())
 	keep(err)
-	keep(b.corsOrigins(a.GetCors().GetAllowOriginStringMatch()))
+	keep(b.corsOrigins(oldRouteCORS(a).GetAllowOriginStringMatch()))
 	for i, h := range a.GetHashPolicy() {
 		if rewrite := h.GetHeader().GetRegexRewrite(); rewrite != nil {
 			if err := checkRewrite("regex_rewrite", rewrite); err != nil {
@@ -166,7 +166,7 @@ func (b *builder) hostEffects(proto *routev3.VirtualHost) (*hostEffects, error) 
 	keep(err)
 	out.retry, err = b.retryPolicy(proto.GetRetryPolicy())
 	keep(err)
-	keep(b.corsOrigins(proto.GetCors().GetAllowOriginStringMatch()))
+	keep(b.corsOrigins(oldHostCORS(proto).GetAllowOriginStringMatch()))
 	for i, c := range proto.GetVirtualClusters() {
 		one, err := b.virtualCluster(c)
 		if err != nil {

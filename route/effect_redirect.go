@@ -38,7 +38,8 @@ func (b *builder) answered(rt *Route) (answered, error) {
 		faults = append(faults, err)
 	}
 	if f := rt.Proto.GetDirectResponse().GetBodyFormat(); f != nil {
-		text, ok := f.GetTextFormat(), f.GetTextFormat() != ""
+		text := oldTextFormat(f)
+		ok := text != ""
 		if source := f.GetTextFormatSource(); source != nil {
 			text, ok = inlineData(source)
 		}

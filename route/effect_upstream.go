@@ -23,8 +23,8 @@ func (e *evaluation) timeouts(a *routev3.RouteAction) {
 	if out.TimeoutSet {
 		out.Timeout = a.GetTimeout().AsDuration()
 	}
-	if most := a.GetMaxGrpcTimeout(); most != nil && isGRPC(&e.v) {
-		out.Timeout, out.TimeoutSet = e.grpcTimeout(most.AsDuration(), a.GetGrpcTimeoutOffset().AsDuration()), true
+	if most, offset := oldGRPCTimeout(a); most != nil && isGRPC(&e.v) {
+		out.Timeout, out.TimeoutSet = e.grpcTimeout(most.AsDuration(), offset.AsDuration()), true
 	}
 	if idle := a.GetIdleTimeout(); idle != nil {
 		out.IdleTimeout, out.IdleTimeoutSet = idle.AsDuration(), true
@@ -245,7 +245,7 @@ func endpointWords(all ...*corev3.Metadata) []string {
 
 func (e *evaluation) internalRedirect(a *routev3.RouteAction) {
 	out := &InternalRedirect{Max: 1, Codes: []uint32{http.StatusFound}}
-	most := a.GetMaxInternalRedirects()
+	follow, most := oldInternalRedirect(a)
 	switch m := a.GetInternalRedirectPolicy(); {
 	case m != nil:
 		most = m.GetMaxInternalRedirects()
@@ -259,7 +259,7 @@ func (e *evaluation) internalRedirect(a *routev3.RouteAction) {
 		}
 		out.CrossScheme = m.GetAllowCrossSchemeRedirect()
 		out.CopyHeaders = m.GetResponseHeadersToCopy()
-	case a.GetInternalRedirectAction() != routev3.RouteAction_HANDLE_INTERNAL_REDIRECT:
+	case !follow:
 		return
 	}
 	if most != nil {

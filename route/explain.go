@@ -5,7 +5,7 @@ import "slices"
 // Explain decides as Decide does, and also gives the verdict of every route of
 // the chosen virtual host, in order.
 func (c *Config) Explain(r *Request) (Decision, []Verdict) {
-	v := newView(r, c.ignoreParams)
+	v := c.view(r)
 	d := c.decide(&v)
 	if d.VirtualHost == nil {
 		return d, nil

@@ -136,6 +136,5 @@ func (h *VirtualHost) wantsTLS(v *view) bool {
 	if kind == routev3.VirtualHost_ALL {
 		return true
 	}
-	internal, _ := v.first(headerName{text: "x-envoy-internal", from: fromInternal})
-	return internal != "true"
+	return !v.internal()
 }
