@@ -137,7 +137,7 @@ what is wrong before anything is applied.`,
 	flags.StringVarP(&a.dir, "directory", "C", "", "the workspace; default: the nearest parent folder with a storm.json")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
-	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newCompare(a), newExplain(a), newVersion(a))
+	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newTest(a), newCompare(a), newExplain(a), newVersion(a))
 	root.InitDefaultCompletionCmd()
 	return root
 }
