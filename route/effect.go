@@ -28,7 +28,8 @@ func (c *Config) Effect(d Decision, r *Request) Effect {
 // ResponseHeaders gives the response headers that the client gets when the
 // upstream sends these. For a redirect or a direct response upstream stands for
 // the headers that the proxy makes itself; Location is added. Headers that
-// filters add, such as those of CORS, are not part of a route's own changes.
+// filters add, such as those of CORS, are not part of a route's own changes, and
+// pseudo headers, which no route can change, are not given.
 func (c *Config) ResponseHeaders(d Decision, r *Request, upstream []Header) []Header {
 	e := newEvaluation(c, d, r)
 	h := &fieldMap{}

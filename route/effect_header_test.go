@@ -124,6 +124,7 @@ func TestValuesOfHeaders(t *testing.T) {
 		{name: "requests see the path before it is rewritten and responses after", doc: doc, route: add(`%REQ(:path)%`), request: "GET /a?b", want: []string{"upstream x: /a?b", "client z: /newa?b"}},
 		{name: "the path without its query", doc: doc, route: add(`%REQ_WITHOUT_QUERY(:path)%`), request: "GET /a?b", want: []string{"upstream x: /a"}},
 		{name: "x-forwarded-proto is there without being sent", doc: "docs: configuration/http/http_conn_man/headers, x-forwarded-proto", route: add(`%REQ(x-forwarded-proto)%`), want: []string{"upstream x: http"}, lacks: []string{"upstream x-forwarded-proto"}},
+		{name: "the status of the response", doc: doc, route: add(`%RESP(:status)%`), upstream: []route.Header{{Name: ":status", Value: "200"}}, want: []string{"client z: 200"}, lacks: []string{"client :status"}},
 		{name: "a header of the response", doc: doc, route: add(`<%RESP(server)%>`), upstream: []route.Header{{Name: "Server", Value: "s"}}, want: []string{"upstream x: <>", "client z: <s>", "response: add z: <%RESP(server)%>"}, lacks: []string{"says"}},
 		{name: "a percent sign", doc: doc, route: add(`100%%`), want: []string{"upstream x: 100%"}},
 		{name: "the name of the route", doc: doc, route: add(`%ROUTE_NAME%`), want: []string{"upstream x: first"}},
