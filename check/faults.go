@@ -58,7 +58,7 @@ func faults(m *Mesh, vs *VirtualService, h *networking.HTTPRoute, i int) []Findi
 				strconv.FormatFloat(share, 'f', -1, 64), effect, rule)
 		}
 		if e := firstEntry(vs, i); e != nil && given {
-			f.Witness = m.witness(vs, e.placed())
+			f.Witness = m.witness(vs, e.box)
 		}
 		found = append(found, f)
 	}

@@ -63,7 +63,7 @@ type retrying struct {
 // write is a request that must not be repeated.
 type write struct{ method, path, from string }
 
-func (r *retrying) report(vs *VirtualService, rule int, w write, witness string) {
+func (r *retrying) report(vs *VirtualService, rule int, w write, witness func() string) {
 	h := vs.Spec.GetHttp()[rule]
 	field := fmt.Sprintf("spec.http[%d]", rule)
 	name := newSplit(vs, "http", rule, h.GetName()).name
@@ -88,7 +88,7 @@ func (r *retrying) report(vs *VirtualService, rule int, w write, witness string)
 				name, what, policy.GetAttempts(), on, listed(risky)))
 	}
 	f.Fix = "let a rule before this one take POST and PATCH with retries: {attempts: 0}, or make the request safe to repeat (an Idempotency-Key) and accept this finding"
-	f.Witness = witness
+	f.Witness = witness()
 	r.found = append(r.found, f)
 }
 
@@ -133,8 +133,9 @@ func (r *retrying) declared(vs *VirtualService) {
 		for _, name := range []string{"POST", "PATCH"} {
 			if err == nil && !any && set.Has(name) {
 				told[e.rule] = true
-				box := e.placed().With(space.Method, space.OneOf(name))
-				r.report(vs, e.rule, write{method: name}, r.in.Mesh().witness(vs, box))
+				r.report(vs, e.rule, write{method: name}, func() string {
+					return r.in.Mesh().witness(vs, e.box.With(space.Method, space.OneOf(name)))
+				})
 				break
 			}
 		}
@@ -155,7 +156,7 @@ func (r *retrying) modelled(vs *VirtualService) {
 				for _, rule := range takers(vs, w) {
 					if !told[rule] && !declares(vs, rule) {
 						told[rule] = true
-						r.report(vs, rule, w, method+" "+w.path)
+						r.report(vs, rule, w, func() string { return method + " " + w.path })
 					}
 				}
 			}

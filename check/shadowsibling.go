@@ -76,6 +76,9 @@ func (s *shadows) sibling(k, later *entry) bool {
 			k.prefix(), k.ruleName(), later.written(), loses))
 	f.Fix = separated(k) + fmt.Sprintf("; or move rule %s before rule %s", later.ruleName(), k.ruleName())
 	f.Witness = s.mesh.witness(s.vs, k.placed().And(later.placed()))
+	if severity == Warning {
+		f.Edits = k.separate() // the neighbours have a rule of their own
+	}
 	s.found = append(s.found, f)
 	return true
 }

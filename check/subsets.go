@@ -275,7 +275,7 @@ func (f *subsetFinder) witness(n subsetName) string {
 		}
 		for _, e := range t.split.vs.entries() {
 			if e.ruleField() == t.split.field {
-				return f.mesh.witness(t.split.vs, e.placed())
+				return f.mesh.witness(t.split.vs, e.box)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/meshstorm/meshstorm/deploy"
@@ -28,12 +27,16 @@ func EventWeights() Rule {
 			if in.Intent == nil {
 				return nil
 			}
-			m := in.Mesh()
-			all := m.splits()
+			e := &eventFinder{in: in, index: newPodIndex(in.Mesh()), routed: map[string][]*split{}}
+			for _, s := range in.Mesh().splits() {
+				for _, host := range s.hosts() {
+					e.routed[host] = append(e.routed[host], s)
+				}
+			}
 			var found []Finding
 			for _, s := range in.Intent.Services {
 				if consumes(s) {
-					found = append(found, eventWeights(in, all, s)...)
+					found = append(found, e.find(s)...)
 				}
 			}
 			return found
@@ -45,8 +48,14 @@ func consumes(s *deploy.Service) bool {
 	return len(s.Consumes) > 0 || s.Events && len(s.Publishes) == 0
 }
 
-func eventWeights(in *Input, all []*split, s *deploy.Service) []Finding {
-	finding, ok := dividedEvents(in, all, s)
+type eventFinder struct {
+	in     *Input
+	index  *podIndex
+	routed map[string][]*split // by the hosts that they route to
+}
+
+func (e *eventFinder) find(s *deploy.Service) []Finding {
+	finding, ok := e.divided(s)
 	if !ok {
 		return nil
 	}
@@ -67,27 +76,21 @@ func eventWeights(in *Input, all []*split, s *deploy.Service) []Finding {
 	return []Finding{finding}
 }
 
-// dividedEvents is the place that gives a canary a share: a rule in the files,
-// the canary's workload, or the settings.
-func dividedEvents(in *Input, all []*split, s *deploy.Service) (Finding, bool) {
-	namespace := in.Intent.Settings.Namespace
-	host := ResolveHost(s.Name, namespace)
-	routed := false
-	for _, sp := range all {
-		if !slices.ContainsFunc(sp.all, func(t *target) bool { return t.host == host }) {
-			continue
-		}
-		routed = true
+// divided is the place that gives a canary a share: a rule in the files, the
+// canary's workload, or the settings.
+func (e *eventFinder) divided(s *deploy.Service) (Finding, bool) {
+	namespace := e.in.Intent.Settings.Namespace
+	routed := e.routed[ResolveHost(s.Name, namespace)]
+	for _, sp := range routed {
 		if len(sp.sharing()) > 1 {
 			return sp.vs.Finding("", "", sp.field+".route", ""), true
 		}
 	}
-	if routed && len(s.Resources) > 0 {
+	if len(routed) > 0 && len(s.Resources) > 0 {
 		return Finding{}, false
 	}
-	m := in.Mesh()
-	for _, w := range m.Pods(namespace, map[string]string{"app": s.Name, "track": deploy.TrackCanary}) {
-		if w.Replicas > 0 {
+	for _, i := range e.index.find(namespace, map[string]string{"app": s.Name, "track": deploy.TrackCanary}) {
+		if w := e.index.mesh.Workloads[i]; w.Replicas > 0 {
 			return w.Finding("", "", "metadata.name", ""), true
 		}
 	}
@@ -119,6 +122,7 @@ func Bypass() Rule {
 				return nil
 			}
 			m := in.Mesh()
+			index := newPodIndex(m)
 			divided := map[string]*split{}
 			for _, s := range m.splits() {
 				if sharing := s.sharing(); len(sharing) > 1 && s.vs.InMesh() && divided[sharing[0].host] == nil {
@@ -134,7 +138,8 @@ func Bypass() Rule {
 					continue
 				}
 				told[c.From+" "+c.To] = true
-				for _, w := range m.Pods(namespace, map[string]string{"app": c.From}) {
+				for _, i := range index.find(namespace, map[string]string{"app": c.From}) {
+					w := m.Workloads[i]
 					if why := m.outside(w); why != "" {
 						f := w.Finding(CodeBypass, Warning, "spec.template.metadata",
 							fmt.Sprintf("%s calls %s, but its pods have no sidecar (%s): their requests go to all pods of %s alike, and the weights of VirtualService %s do not hold for them",

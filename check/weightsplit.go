@@ -134,6 +134,17 @@ func (s *split) sharing() []*target {
 	return slices.DeleteFunc(slices.Clone(s.all), func(t *target) bool { return t.share == 0 })
 }
 
+// hosts are the hosts that a rule routes to, once each.
+func (s *split) hosts() []string {
+	var all []string
+	for _, t := range s.all {
+		if !slices.Contains(all, t.host) {
+			all = append(all, t.host)
+		}
+	}
+	return all
+}
+
 // specific tells whether every match of a rule asks who is calling or what
 // they sent, so that it is meant for some requests of a path and not for all.
 func specific(h *networking.HTTPRoute) bool {

@@ -9,7 +9,8 @@ import (
 // Edit changes values in a file's text. It calls change with every object of
 // the file, in the order of Parse; what change does to an object's Node is done
 // to the text, and everything else stays byte for byte, comments included.
-// Aliases are given as copies of what they stand for. data must be valid YAML:
+// Aliases are given as copies of what they stand for; Line and Column are those
+// in the file. A document with several roots is left alone. data must be valid YAML:
 // the error is a *SyntaxError. Data that change leaves as it was is returned as
 // it is.
 func Edit(path string, data []byte, change func(*Document)) ([]byte, error) {
@@ -61,6 +62,7 @@ func (p *piece) edited(path string, change func(*Document)) ([]byte, error) {
 		return nil, err
 	}
 	for _, d := range expandList(doc) {
+		d.Line += p.line - 1
 		change(d)
 	}
 	want := canon(now)

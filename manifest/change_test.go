@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -84,5 +85,69 @@ func TestEditChangesOnlyWhatWasChanged(t *testing.T) {
 	}
 	if _, err := manifest.Edit("a.yml", []byte("a: [\n"), func(*manifest.Document) {}); err == nil {
 		t.Error("no error for broken YAML")
+	}
+}
+
+func TestApplyChangesFieldsByTheirPaths(t *testing.T) {
+	const text = `kind: VirtualService
+metadata: {name: a}
+spec:
+  http:
+  - name: one # first
+    match:
+    - uri: {prefix: /a} # a
+    - uri: {prefix: /b} # b
+    - uri: {prefix: /c} # c
+    route:
+    - destination: {host: x}
+      weight: 90
+`
+	tests := []struct {
+		about string
+		edits []manifest.FieldEdit
+		want  []string // old and new, in pairs
+	}{
+		{"a value", []manifest.FieldEdit{{Op: manifest.SetField, Field: "spec.http[0].route[0].weight", Value: 100}}, []string{"weight: 90", "weight: 100"}},
+		{"a new key", []manifest.FieldEdit{{Op: manifest.SetField, Field: "spec.http[one].timeout", Value: "3s"}}, []string{"      weight: 90\n", "      weight: 90\n    timeout: 3s\n"}},
+		{"a key goes", []manifest.FieldEdit{{Op: manifest.RemoveField, Field: "spec.http[0].route[0].weight"}}, []string{"      weight: 90\n", ""}},
+		{"items go together, by their places before", []manifest.FieldEdit{
+			{Op: manifest.RemoveField, Field: "spec.http[0].match[0]"}, {Op: manifest.RemoveField, Field: "spec.http[0].match[1]"}},
+			[]string{"    - uri: {prefix: /a} # a\n    - uri: {prefix: /b} # b\n", ""}},
+		{"one becomes two", []manifest.FieldEdit{
+			{Op: manifest.SetField, Field: "spec.http[0].match[1].uri", Value: map[string]string{"exact": "/b"}},
+			{Op: manifest.InsertItem, Field: "spec.http[0].match[2]", Value: map[string]any{"uri": map[string]string{"prefix": "/b/"}}}},
+			[]string{"    - uri: {prefix: /b} # b\n", "    - uri: {exact: /b} # b\n    - uri:\n        prefix: /b/\n"}},
+		{"at the end", []manifest.FieldEdit{{Op: manifest.InsertItem, Field: "spec.http[0].match[3]", Value: map[string]string{"port": "1"}}},
+			[]string{"    - uri: {prefix: /c} # c\n", "    - uri: {prefix: /c} # c\n    - port: \"1\"\n"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.about, func(t *testing.T) {
+			want := text
+			for i := 0; i < len(tt.want); i += 2 {
+				want = strings.Replace(want, tt.want[i], tt.want[i+1], 1)
+			}
+			got, err := manifest.Edit("a.yml", []byte(text), func(d *manifest.Document) {
+				if err := d.Apply(tt.edits); err != nil {
+					t.Error(err)
+				}
+			})
+			if err != nil || string(got) != want {
+				t.Errorf("%v, got\n%s\nwant\n%s", err, got, want)
+			}
+		})
+	}
+	for _, e := range []manifest.FieldEdit{
+		{Op: manifest.RemoveField, Field: "spec.tcp"}, {Op: manifest.SetField, Field: "spec.tcp[0].x", Value: 1},
+		{Op: manifest.InsertItem, Field: "spec.http[7]", Value: 1}, {Op: manifest.SetField, Field: "spec.http[7]", Value: 1},
+		{Op: manifest.SetField, Field: "", Value: 1}, {Op: manifest.SetField, Field: "spec.http[0", Value: 1},
+	} {
+		got, err := manifest.Edit("a.yml", []byte(text), func(d *manifest.Document) {
+			if d.Apply([]manifest.FieldEdit{{Op: manifest.RemoveField, Field: "kind"}, e}) == nil {
+				t.Errorf("%+v: no error", e)
+			}
+		})
+		if err != nil || string(got) != text {
+			t.Errorf("%+v: %v; half an edit was made:\n%s", e, err, got)
+		}
 	}
 }
