@@ -300,6 +300,20 @@ func sent(a *answer.Answer) (path, authority string) {
 	return path, authority
 }
 
+// encodeLetters percent-encodes what is not ASCII, as clients and proxies do, so
+// that tests may show paths in people's letters.
+func encodeLetters(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] < 0x80 {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		}
+	}
+	return b.String()
+}
+
 // isSent reports whether a request is sent to some upstream.
 func isSent(a *answer.Answer) bool { return len(a.Destinations) > 0 }
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/meshstorm/meshstorm/deploy"
 	"github.com/meshstorm/meshstorm/manifest"
@@ -26,11 +25,13 @@ const exampleHost = "shop.example"
 // requests: every resource reaches its service in the shares of its tracks, at
 // the gateway and from the sidecar of each caller; paths that the model does not
 // have reach nothing; and what is not idempotent is never repeated. With the
-// generated manifests, they pass and reach every generated route.
-func Init(m *deploy.Model) []manifest.File {
+// generated manifests, they pass and reach every generated route. Weights that
+// somebody edited since then are taken from the manifests, where these are
+// given.
+func Init(m *deploy.Model, manifests ...*manifest.Document) []manifest.File {
 	var files []manifest.File
 	for _, s := range m.Services {
-		in := implied{m: m, s: s}
+		in := implied{m: m, s: s, manifests: manifests}
 		text := in.edge() + in.callers()
 		if text == "" {
 			continue
@@ -74,8 +75,9 @@ func Create(root string, files []manifest.File) (created, kept []string, err err
 
 // implied makes the tests of one service.
 type implied struct {
-	m *deploy.Model
-	s *deploy.Service
+	m         *deploy.Model
+	s         *deploy.Service
+	manifests []*manifest.Document
 }
 
 // row is one test.
@@ -84,32 +86,6 @@ type row struct {
 	to           string
 	rewrite      string
 	once         bool // must not be repeated
-}
-
-// to is the split of the service's tracks.
-func (in *implied) to() string {
-	total := int32(0)
-	var taken []deploy.Track
-	for _, t := range in.s.Tracks {
-		if t.Weight > 0 {
-			total += t.Weight
-			taken = append(taken, t)
-		}
-	}
-	if len(taken) == 0 && len(in.s.Tracks) > 0 {
-		taken = in.s.Tracks[:1]
-	}
-	if len(taken) == 1 {
-		return in.s.Name + "@" + taken[0].Name
-	}
-	var parts []string
-	for _, t := range taken {
-		percent := 100 * float64(t.Weight) / float64(total)
-		text := fmt.Sprintf("%.4f", percent)
-		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
-		parts = append(parts, fmt.Sprintf("%s@%s %s", in.s.Name, t.Name, text))
-	}
-	return strings.Join(parts, ", ")
 }
 
 // edge are the tests at the gateway.
@@ -125,7 +101,7 @@ func (in *implied) edge() string {
 	if tls := in.m.Settings.Gateway.TLS; tls != nil {
 		scheme = "https"
 		if (tls.Redirect == nil || *tls.Redirect) && len(rows) > 0 {
-			url := in.host() + rows[0].path
+			url := in.host() + encodeLetters(rows[0].path)
 			redirect = fmt.Sprintf("tests:\n- request: GET http://%s\n  to: redirect 301 https://%s\n", url, url)
 		}
 	}
@@ -151,7 +127,7 @@ func (in *implied) host() string {
 // restRows are the resources, then what else the rules of their prefixes take,
 // then what no rule takes.
 func (in *implied) restRows() []row {
-	b := rowBuilder{in: in, seen: map[string]bool{}}
+	b := rowBuilder{in: in, to: in.to(in.tracks("")), seen: map[string]bool{}}
 	for _, r := range in.s.Resources {
 		for _, method := range r.Methods {
 			b.add(method, r.Path)
@@ -189,9 +165,9 @@ func (in *implied) idempotent(p deploy.Prefix) string {
 
 // originalRows are for the shape of the original's topping: one exact path.
 func (in *implied) originalRows() []row {
-	b := rowBuilder{in: in, seen: map[string]bool{}}
+	b := rowBuilder{in: in, to: in.to(in.tracks("")), seen: map[string]bool{}}
 	path := "/" + in.s.Plural
-	b.rows = append(b.rows, row{method: "GET", path: written(path), to: in.to(), rewrite: "/"})
+	b.rows = append(b.rows, row{method: "GET", path: written(path), to: b.to, rewrite: "/"})
 	for _, other := range []string{path + "/1", path + "x", "/no-such-path"} {
 		b.nowhere(other)
 	}
@@ -200,6 +176,7 @@ func (in *implied) originalRows() []row {
 
 type rowBuilder struct {
 	in   *implied
+	to   string
 	rows []row
 	seen map[string]bool
 }
@@ -210,12 +187,11 @@ func (b *rowBuilder) add(method, path string) {
 		return // such paths have no rule there
 	}
 	path = sample(path)
-	if key := method + " " + path; b.seen[key] {
+	if b.seen[method+" "+path] {
 		return
-	} else {
-		b.seen[key] = true
 	}
-	r := row{method: method, path: written(s.PathPrefix + path), to: b.in.to(), once: !deploy.Idempotent(method)}
+	b.seen[method+" "+path] = true
+	r := row{method: method, path: written(s.PathPrefix + path), to: b.to, once: !deploy.Idempotent(method)}
 	if s.PathPrefix != "" {
 		r.rewrite = deploy.EncodePath(path)
 	}
@@ -268,12 +244,13 @@ func (in *implied) callers() string {
 	if !in.s.Called || len(names) == 0 {
 		return ""
 	}
+	to := in.to(in.tracks("-mesh"))
 	var rows []row
 	var methods []string
 	add := func(method, path string) {
 		if !slices.Contains(methods, method) {
 			methods = append(methods, method)
-			rows = append(rows, row{method: method, path: written(sample(path)), to: in.to(), once: !deploy.Idempotent(method)})
+			rows = append(rows, row{method: method, path: written(sample(path)), to: to, once: !deploy.Idempotent(method)})
 		}
 	}
 	for _, r := range in.s.Resources {
@@ -309,43 +286,4 @@ func written(path string) string {
 		return path
 	}
 	return deploy.EncodePath(path)
-}
-
-// tableText writes rows as an aligned table; columns that say nothing are left
-// out.
-func tableText(rows []row) string {
-	heading := []string{"request", "to"}
-	rewrites := slices.ContainsFunc(rows, func(r row) bool { return r.rewrite != "" })
-	writes := slices.ContainsFunc(rows, func(r row) bool { return r.once })
-	if rewrites {
-		heading = append(heading, "rewrite")
-	}
-	if writes {
-		heading = append(heading, "retries")
-	}
-	lines := [][]string{heading}
-	for _, r := range rows {
-		line := []string{r.method + " " + r.path, r.to}
-		if rewrites {
-			line = append(line, r.rewrite)
-		}
-		if writes {
-			line = append(line, map[bool]string{true: "0"}[r.once])
-		}
-		lines = append(lines, line)
-	}
-	var b strings.Builder
-	b.WriteString("table: |\n")
-	for _, line := range lines {
-		b.WriteString("  |")
-		for c, text := range line {
-			width := 0
-			for _, other := range lines {
-				width = max(width, utf8.RuneCountInString(other[c]))
-			}
-			b.WriteString(" " + text + strings.Repeat(" ", width-utf8.RuneCountInString(text)) + " |")
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
 }

@@ -68,11 +68,15 @@ func (s Subject) ask(ctx context.Context, t *Test, r *Report) Result {
 	if a.RouteKey != "" {
 		r.reached[a.RouteKey] = true
 	}
-	out.Request = requestText(a.Request)
+	asked := t.Request
+	if t.anywhere { // the answer says who was asked
+		asked = a.Request
+	}
+	out.Request = requestText(asked)
 	out.fail(t.want.check(a))
 	if out.Status != StatusPassed {
 		out.Hints = hints(a, t.want.aim())
-		out.Command = s.command(a.Request)
+		out.Command = s.command(asked)
 	}
 	return out
 }
@@ -172,8 +176,9 @@ func (s Subject) sidecars() []string {
 func hints(a *answer.Answer, want aim) []string {
 	const most = 3
 	var out []string
+	won := a.Winner != nil && want.means(answer.Rule{Name: a.Winner.Rule, VirtualService: a.Winner.VirtualService})
 	for _, r := range a.Rules {
-		if r.Matched || r.Failed == "" || !want.means(r) || len(out) == most {
+		if won || r.Matched || r.Failed == "" || !want.means(r) || len(out) == most {
 			continue
 		}
 		where := r.Name

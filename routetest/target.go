@@ -211,7 +211,7 @@ func (t *target) check(a *answer.Answer) []Failure {
 	case toStatus:
 		ok = a.Outcome != answer.OutcomeRoute && (t.status == 0 || t.status == a.Status) && (t.flag == "" || t.flag == a.Flag)
 	case toRedirect:
-		ok = a.Redirect != nil && (t.status == 0 || t.status == a.Redirect.Code) && (t.location == "" || t.location == a.Redirect.Location)
+		ok = a.Redirect != nil && (t.status == 0 || t.status == a.Redirect.Code) && (t.location == "" || encodeLetters(t.location) == a.Redirect.Location)
 	case toRespond:
 		ok = a.Direct != nil && t.status == a.Direct.Status
 	case toNoListener:

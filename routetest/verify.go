@@ -78,7 +78,7 @@ func (f *findings) rewrite(a *answer.Answer, path, authority *string) {
 	if !isSent(a) {
 		gotPath, gotAuthority = notSent, notSent
 	}
-	if path != nil && *path != gotPath {
+	if path != nil && encodeLetters(*path) != gotPath && *path != gotPath {
 		f.add("rewrite", *path, gotPath)
 	}
 	if authority != nil && *authority != gotAuthority {
