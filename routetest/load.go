@@ -8,7 +8,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/routetest/routercheck"
 	"github.com/meshstorm/meshstorm/routetest/strict"
 )
@@ -23,15 +22,12 @@ func Load(path string, data []byte) (*File, error) {
 		f.Envoy, f.errs = routercheck.Parse(path, data)
 		return f, f.Err()
 	}
-	docs, err := manifest.Parse(path, data)
-	f.errs = flatten(err)
+	docs, errs := strict.Documents(path, data)
+	f.errs = errs
 	r := &strict.Reader{Path: path}
 	lines := strings.Split(string(data), "\n")
-	for _, doc := range docs {
-		if doc.Node == nil {
-			continue
-		}
-		f.document(r, doc.Node, lines)
+	for _, n := range docs {
+		f.document(r, n, lines)
 	}
 	f.errs = append(f.errs, r.Errors...)
 	if len(f.Tests)+len(f.Envoy)+len(f.errs) == 0 {
@@ -39,17 +35,6 @@ func Load(path string, data []byte) (*File, error) {
 			Hint: "write a list below tests:, or rows below table: | (docs/route-tests.md)"})
 	}
 	return f, f.Err()
-}
-
-// flatten undoes errors.Join.
-func flatten(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 func (f *File) document(r *strict.Reader, n *yaml.Node, lines []string) {

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/route"
 	"github.com/meshstorm/meshstorm/routetest/strict"
 )
@@ -64,16 +63,13 @@ func LoadConfig(path string, data []byte) (*Config, error) {
 
 // node is the configuration's mapping.
 func (c *Config) node(data []byte) (*yaml.Node, error) {
-	docs, err := manifest.Parse(c.Path, data)
-	if err != nil {
-		return nil, err
+	docs, errs := strict.Documents(c.Path, data)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	var roots []*yaml.Node
-	for _, d := range docs {
-		if d.Node == nil {
-			continue
-		}
-		if n := strict.Resolve(d.Node); n.Kind == yaml.SequenceNode {
+	for _, n := range docs {
+		if n.Kind == yaml.SequenceNode {
 			roots = append(roots, n.Content...)
 		} else {
 			roots = append(roots, n)

@@ -17,28 +17,33 @@ import (
 	"github.com/meshstorm/meshstorm/routetest/strict"
 )
 
-// encoder writes YAML as the JSON of a protobuf message. Every token stands on
-// the line, and where it can in the column, of the YAML it came from, so that
-// what protojson says of places holds for the YAML file.
+// encoder writes YAML as the JSON of a protobuf message. Every token begins a
+// line, so that a line of what protojson says names a node of the file.
 type encoder struct {
 	*strict.Reader
-	out          strings.Builder
-	line, column int
-	types        *types
+	out   strings.Builder
+	lines []*yaml.Node // of the second line and those behind it
+	types *types
 }
 
 // decode reads a YAML node into a message. What is wrong is noted at the
 // reader; notes says which parts were left out and why.
 func decode(r *strict.Reader, n *yaml.Node, into proto.Message) (ok bool, notes []string) {
 	before := len(r.Errors)
-	e := &encoder{Reader: r, line: 1, column: 1, types: newTypes()}
+	e := &encoder{Reader: r, types: newTypes()}
 	e.message(n, into.ProtoReflect().Descriptor())
 	if len(r.Errors) > before {
 		return false, nil
 	}
 	err := protojson.UnmarshalOptions{Resolver: e.types}.Unmarshal([]byte(e.out.String()), into)
 	if err != nil {
-		r.Errors = append(r.Errors, placed(r.Path, err))
+		bad := placed(r.Path, err)
+		if i := bad.Line - 2; i >= 0 && i < len(e.lines) {
+			bad.Line, bad.Column = e.lines[i].Line, e.lines[i].Column
+		} else {
+			bad.Line, bad.Column = n.Line, n.Column
+		}
+		r.Errors = append(r.Errors, bad)
 		return false, nil
 	}
 	return true, e.types.notes
@@ -59,21 +64,12 @@ func placed(path string, err error) *strict.Error {
 	return &strict.Error{Path: path, Line: line, Column: column, Msg: strings.ReplaceAll(m[3], "\u00a0", " ")}
 }
 
-func (e *encoder) write(s string) {
-	e.out.WriteString(s)
-	e.column += len(s)
-}
+func (e *encoder) write(s string) { e.out.WriteString(s) }
 
-// at moves to where a node stands; never back.
+// at begins the line of a node.
 func (e *encoder) at(n *yaml.Node) {
-	for e.line < n.Line {
-		e.out.WriteByte('\n')
-		e.line++
-		e.column = 1
-	}
-	if e.line == n.Line && e.column < n.Column {
-		e.write(strings.Repeat(" ", n.Column-e.column))
-	}
+	e.out.WriteByte('\n')
+	e.lines = append(e.lines, n)
 }
 
 func (e *encoder) message(n *yaml.Node, md protoreflect.MessageDescriptor) {
@@ -150,7 +146,6 @@ func (e *encoder) list(n *yaml.Node, item func(*yaml.Node)) {
 var renamed = map[string]string{
 	"regex":                    "safe_regex",
 	"regex_match":              "safe_regex_match",
-	"host_rewrite":             "host_rewrite_literal",
 	"auto_host_rewrite_header": "host_rewrite_header",
 	"per_filter_config":        "typed_per_filter_config",
 	"allow_origin":             "allow_origin_string_match",

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/route"
 	"github.com/meshstorm/meshstorm/routetest/strict"
 )
@@ -31,17 +30,10 @@ func Parse(path string, data []byte) ([]*Test, []error) {
 	if IsTextProto(path) {
 		return parseText(path, data)
 	}
-	docs, err := manifest.Parse(path, data)
+	docs, errs := strict.Documents(path, data)
 	var tests []*Test
-	var errs []error
-	if err != nil {
-		errs = append(errs, err)
-	}
-	for _, doc := range docs {
-		if doc.Node == nil {
-			continue
-		}
-		more, bad := FromNode(path, doc.Node)
+	for _, n := range docs {
+		more, bad := FromNode(path, n)
 		tests, errs = append(tests, more...), append(errs, bad...)
 	}
 	return tests, errs
