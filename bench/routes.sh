@@ -78,7 +78,9 @@ measure() {
 mesh "$count" >"$tmp/mesh.yaml"
 printf 'objects: %d\n' "$(grep -c '^kind: ' "$tmp/mesh.yaml")"
 measure "route, the example" "$bin" route -C examples/12st-mall GET http://shop.example/orders/1
-measure "test --coverage, the example" "$bin" test examples/12st-mall --coverage
+cp -r examples/12st-mall "$tmp/mall"
+"$bin" test "$tmp/mall" --init >/dev/null
+measure "test --coverage, the example" "$bin" test "$tmp/mall" --coverage
 measure "route, $count services" "$bin" route -f "$tmp/mesh.yaml" GET http://shop.example/s7/1
 measure "check, $count services" "$bin" check "$tmp/mesh.yaml"
 ours=$took_ms

@@ -239,3 +239,49 @@ spec:
 		})
 	}
 }
+
+func TestTheExamplesTestsReachEveryRoute(t *testing.T) {
+	r := meshstorm(t, "", 0, "test", "../examples/12st-mall", "--coverage", "--fail-under", "100")
+	if !strings.Contains(r.stdout, "(100 %)") {
+		t.Errorf("stdout: %s", r.stdout)
+	}
+}
+
+// The tests that a model implies pass on what is generated from it, and reach
+// every generated route, whatever the model.
+func TestInitTestsPassForEveryModel(t *testing.T) {
+	for _, model := range models(t) {
+		t.Run(title(model), func(t *testing.T) {
+			t.Parallel()
+			w := filepath.Join(t.TempDir(), "w")
+			if r := (command{}).run(t, "new", w, "--from", model); r.code != 0 {
+				t.Skipf("new: %s", r.stderr)
+			}
+			meshstorm(t, "", 0, "generate", w)
+			r := meshstorm(t, w, 0, "test", "--init")
+			if !strings.Contains(r.stdout, "created") {
+				return // a model without paths
+			}
+			before := folder(t, filepath.Join(w, "routes"))
+			meshstorm(t, w, 0, "test", "--coverage", "--fail-under", "100")
+			meshstorm(t, w, 0, "test", "--init")
+			if after := folder(t, filepath.Join(w, "routes")); after != before {
+				t.Error("a second --init changed files")
+			}
+		})
+	}
+}
+
+// folder is all files of a folder as one text.
+func folder(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		fmt.Fprintf(&all, "== %s\n%s\n", f, read(t, f))
+	}
+	return all.String()
+}

@@ -18,6 +18,7 @@ type checkFlags struct {
 	output  string
 	failOn  string
 	profile string
+	fix     bool
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -31,12 +32,14 @@ and the Gateway API, Istio's validation and analyzers, and what the model says.`
 		Example: `  meshstorm check                      # the workspace around the current folder
   meshstorm check manifests/ extra.yaml   # any YAML
   meshstorm check -o sarif > check.sarif  # for code review tools
-  meshstorm check --fail-on warning       # for CI`,
+  meshstorm check --fail-on warning       # for CI
+  meshstorm check --fix                   # mend what is safe to mend, and show the rest`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), f, args) },
 	}
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or sarif")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the exit code 1: error, warning or info")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "Istio's installation profile to assume; default: istioProfile of the settings, else demo")
+	cmd.Flags().BoolVar(&f.fix, "fix", false, "mend what a machine can mend safely, and report what is left")
 	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return analyze.Profiles(), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -47,6 +50,13 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err := errors.Join(output(f.output, "text", "json", "sarif"), checkSeverity(f.failOn)); err != nil {
 		return err
 	}
+	if f.fix {
+		unlock, err := a.lockForFix(args)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	in, err := a.checkInput(ctx, args)
 	if err != nil {
 		return err
@@ -56,8 +66,13 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		return err
 	}
 	rules := slices.Concat(check.Rules(), analyze.Rules(analyze.Options{Profile: profile}))
-	report := check.Run(ctx, in, rules)
-	if err := ctx.Err(); err != nil {
+	var report check.Report
+	if f.fix {
+		report, err = a.fix(ctx, in, rules, args)
+	} else {
+		report, err = check.Run(ctx, in, rules), ctx.Err()
+	}
+	if err != nil {
 		return err
 	}
 	switch f.output {
