@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/meshstorm/meshstorm/compare/report"
+	"github.com/meshstorm/meshstorm/compare/routes"
 	"github.com/meshstorm/meshstorm/istio"
 	"github.com/meshstorm/meshstorm/simulate"
 )
@@ -42,10 +43,23 @@ func Run(ctx context.Context, a, b *simulate.Mesh, o Options) (*Report, error) {
 	if o.NameB == "" {
 		r.report.After = "after"
 	}
-	for _, p := range r.pairs() {
-		if err := r.compareProxies(ctx, p); err != nil {
+	pairs := r.pairs()
+	next := make([]func() (*translated, error), len(pairs)+1)
+	for i, p := range pairs {
+		// The next proxy is translated while this one is compared.
+		for j := i; j < min(i+2, len(pairs)); j++ {
+			if next[j] == nil {
+				next[j] = r.translate(ctx, pairs[j])
+			}
+		}
+		t, err := next[i]()
+		if err != nil {
 			return nil, err
 		}
+		if err := r.compareProxies(ctx, p, t); err != nil {
+			return nil, err
+		}
+		next[i] = nil
 	}
 	r.report.Summarize()
 	return r.report, nil
@@ -62,7 +76,8 @@ type run struct {
 // mesh is one side.
 type mesh struct {
 	*simulate.Mesh
-	policies map[string][]string // of clusters, by the cluster as written
+	policies map[string][]string       // of clusters, by the cluster as written
+	clusters map[string]routes.Cluster // of the proxy that is being compared
 }
 
 func newMesh(m *simulate.Mesh) *mesh { return &mesh{Mesh: m, policies: map[string][]string{}} }
@@ -129,44 +144,35 @@ func (m *mesh) equal(p istio.Proxy) *istio.Proxy {
 	return &q
 }
 
-// compareProxies compares what a proxy does on both sides.
-func (r *run) compareProxies(ctx context.Context, p pair) error {
-	if (p.a == nil || p.b == nil) && p.any().Kind == istio.Sidecar {
-		side, other := r.report.Before, r.report.After
-		if p.a == nil {
-			side, other = other, side
-		}
-		r.addUnproved(report.Unproved{Reason: fmt.Sprintf("%s has no sidecar of %s, only %s has: its requests were not compared",
-			other, p.any().Name+"."+p.any().Namespace, side)})
-		return nil
+// oneSided tells of a sidecar that one side does not have. A gateway that one
+// side does not have is compared with nothing.
+func (p pair) oneSided() bool {
+	return (p.a == nil || p.b == nil) && p.any().Kind == istio.Sidecar
+}
+
+// translated is a pair's configuration.
+type translated struct{ a, b *istio.Config }
+
+// translate starts to translate for a pair; the function waits for it.
+func (r *run) translate(ctx context.Context, p pair) func() (*translated, error) {
+	t := &translated{}
+	if p.oneSided() {
+		return func() (*translated, error) { return t, nil }
 	}
-	var a, b *istio.Config
 	var errA, errB error
 	var wait sync.WaitGroup
-	wait.Go(func() { a, errA = r.before.translate(ctx, p.a) })
-	wait.Go(func() { b, errB = r.after.translate(ctx, p.b) })
-	wait.Wait()
-	if errA != nil {
-		return fmt.Errorf("%s: %w", r.report.Before, errA)
-	}
-	if errB != nil {
-		return fmt.Errorf("%s: %w", r.report.After, errB)
-	}
-	r.report.Compared.Proxies++
-	doorsA, unknownA := doors(a)
-	doorsB, unknownB := doors(b)
-	for _, reason := range slices.Compact(slices.Sorted(slices.Values(append(unknownA, unknownB...)))) {
-		r.addUnproved(report.Unproved{Proxy: p.any().String(), Reason: reason})
-	}
-	for _, w := range ways(doorsA, doorsB) {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("compare: %w", err)
+	wait.Go(func() { t.a, errA = r.before.translate(ctx, p.a) })
+	wait.Go(func() { t.b, errB = r.after.translate(ctx, p.b) })
+	return func() (*translated, error) {
+		wait.Wait()
+		switch {
+		case errA != nil:
+			return nil, fmt.Errorf("%s: %w", r.report.Before, errA)
+		case errB != nil:
+			return nil, fmt.Errorf("%s: %w", r.report.After, errB)
 		}
-		if err := r.compareWay(ctx, p, a, b, w); err != nil {
-			return err
-		}
+		return t, nil
 	}
-	return nil
 }
 
 // translate is nil for a proxy that is not there.
@@ -175,6 +181,35 @@ func (m *mesh) translate(ctx context.Context, p *istio.Proxy) (*istio.Config, er
 		return nil, nil
 	}
 	return m.Config(ctx, *p)
+}
+
+// compareProxies compares what a proxy does on both sides.
+func (r *run) compareProxies(ctx context.Context, p pair, t *translated) error {
+	if p.oneSided() {
+		side, other := r.report.Before, r.report.After
+		if p.a == nil {
+			side, other = other, side
+		}
+		r.addUnproved(report.Unproved{Reason: fmt.Sprintf("%s has no sidecar of %s, only %s has: its requests were not compared",
+			other, p.any().Name+"."+p.any().Namespace, side)})
+		return nil
+	}
+	r.report.Compared.Proxies++
+	r.before.clusters, r.after.clusters = map[string]routes.Cluster{}, map[string]routes.Cluster{}
+	doorsA, unknownA := doors(t.a)
+	doorsB, unknownB := doors(t.b)
+	for _, reason := range slices.Compact(slices.Sorted(slices.Values(append(unknownA, unknownB...)))) {
+		r.addUnproved(report.Unproved{Proxy: p.any().String(), Reason: reason})
+	}
+	for _, w := range ways(doorsA, doorsB) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("compare: %w", err)
+		}
+		if err := r.compareWay(ctx, p, t.a, t.b, w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // from is how people name a proxy for `meshstorm route --from`.

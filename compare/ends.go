@@ -59,7 +59,14 @@ func (r *run) compareWay(ctx context.Context, p pair, a, b *istio.Config, w way)
 
 // side prepares one side's routes behind a door, or says what is there instead.
 func (m *mesh) side(p *istio.Proxy, c *istio.Config, d *door, w way) (routes.Side, error) {
-	s := routes.Side{Cluster: func(name string) routes.Cluster { return m.cluster(c, name) }}
+	s := routes.Side{Cluster: func(name string) routes.Cluster {
+		known, ok := m.clusters[name]
+		if !ok {
+			known = m.cluster(c, name)
+			m.clusters[name] = known
+		}
+		return known
+	}}
 	if d != nil {
 		config, err := route.Compile(d.routes)
 		if err != nil {

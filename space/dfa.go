@@ -181,15 +181,15 @@ func lower(b byte) byte {
 // verdict; ok is false where the meter ran out.
 func product(a, b *dfa, op func(a, b bool) bool, m *meter) (*dfa, bool) {
 	d := &dfa{}
-	pairs := map[[2]uint8]uint8{}
+	both := newClasses()
+	both.refine(a.width, func(c int) int { return int(a.class[c]) })
+	both.refine(b.width, func(c int) int { return int(b.class[c]) })
 	var bytes []byte
 	for c := range 256 {
-		p := [2]uint8{a.class[c], b.class[c]}
-		if _, ok := pairs[p]; !ok {
-			pairs[p] = uint8(len(bytes))
+		if int(both.of[c]) == len(bytes) {
 			bytes = append(bytes, byte(c))
 		}
-		d.class[c] = pairs[p]
+		d.class[c] = uint8(both.of[c])
 	}
 	d.width = len(bytes)
 	// Where the verdict cannot change any more there is no need to tell states

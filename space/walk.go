@@ -81,6 +81,29 @@ type walk struct {
 	reps     []byte // bytes that stand for all others, best first
 }
 
+// classes are groups of bytes, made finer step by step.
+type classes struct {
+	of [256]int32
+	n  int
+}
+
+func newClasses() *classes { return &classes{n: 1} }
+
+// refine tells bytes apart that are told apart by another grouping.
+func (c *classes) refine(width int, group func(b int) int) {
+	ids := make([]int32, c.n*width)
+	n := int32(0)
+	for b := range 256 {
+		id := &ids[int(c.of[b])*width+group(b)]
+		if *id == 0 {
+			n++
+			*id = n
+		}
+		c.of[b] = *id - 1
+	}
+	c.n = int(n)
+}
+
 type position [3]int32
 
 func newWalk(order string, machines ...machine) *walk {
@@ -121,29 +144,19 @@ func (w *walk) represent(order string, tables []*dfa, used [256]bool) {
 		}
 		gap[b] = g
 	}
-	type class struct {
-		a, b, c uint8
-		gap     uint16
+	classes := newClasses()
+	if gap[255] > 0 {
+		classes.refine(int(gap[255])+1, func(b int) int { return int(gap[b]) })
 	}
-	seen := map[class]bool{}
-	var done [256]bool
+	for _, t := range tables {
+		classes.refine(t.width, func(b int) int { return int(t.class[b]) })
+	}
+	seen := make([]bool, classes.n)
 	try := func(b byte) {
-		c := class{gap: gap[b]}
-		for i, t := range tables {
-			switch i {
-			case 0:
-				c.a = t.class[b]
-			case 1:
-				c.b = t.class[b]
-			case 2:
-				c.c = t.class[b]
-			}
-		}
-		if !done[b] && !seen[c] {
-			seen[c] = true
+		if !seen[classes.of[b]] {
+			seen[classes.of[b]] = true
 			w.reps = append(w.reps, b)
 		}
-		done[b] = true
 	}
 	for i := range len(order) {
 		try(order[i])

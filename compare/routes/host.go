@@ -16,7 +16,8 @@ type host struct {
 	side  *side
 	of    *route.VirtualHost // nil where no virtual host takes the request
 	rules []*rule            // in order; the last takes what no route takes
-	sum   [sha256.Size]byte  // equal for hosts that are equal as written, but for names
+	total [sha256.Size]byte  // see sum
+	ready bool               // rules and total are there
 	list  *space.List
 	owner []int // the rule of each box in list
 }
@@ -57,11 +58,26 @@ func (s *side) host(of *route.VirtualHost) *host {
 	}
 	h := &host{side: s, of: of}
 	s.hosts[of] = h
+	return h
+}
+
+// sum is equal for hosts that are equal as written, but for names.
+func (h *host) sum() [sha256.Size]byte {
+	h.prepare()
+	return h.total
+}
+
+// prepare makes the rules.
+func (h *host) prepare() {
+	if h.ready {
+		return
+	}
+	h.ready = true
 	var whole, levels digest
-	if of != nil {
+	if of := h.of; of != nil {
 		proto := of.Proto
 		levels.add(raw(without(proto, silentHost)))
-		levels.add(raw(without(s.Config.Proto(), silentConfig)))
+		levels.add(h.side.levels())
 		if proto.GetRequireTls() != routev3.VirtualHost_NONE {
 			h.add(&rule{tls: true}, "")
 		}
@@ -71,12 +87,54 @@ func (s *side) host(of *route.VirtualHost) *host {
 		}
 		whole.add(string(shared[:]))
 	}
-	h.add(&rule{}, s.Nothing)
+	h.add(&rule{}, h.side.Nothing)
 	for _, r := range h.rules {
 		whole.add(string(r.sum[:]))
 	}
-	h.sum = whole.sum()
-	return h
+	h.total = whole.sum()
+}
+
+// levels is what the configuration says for all virtual hosts.
+func (s *side) levels() string {
+	if s.shared == nil && s.Config != nil {
+		text := raw(without(s.Config.Proto(), silentConfig))
+		s.shared = &text
+	}
+	if s.shared == nil {
+		return ""
+	}
+	return *s.shared
+}
+
+// equal tells whether two virtual hosts are equal as they are written, but for
+// names. Those that have equal names too are told at once.
+func (c *comparison) equal(a, b *host) bool {
+	if (a.of == nil) != (b.of == nil) {
+		return false
+	}
+	if a.of != nil && c.before.levels() == c.after.levels() && raw(without(a.of.Proto, silentDomains)) == raw(without(b.of.Proto, silentDomains)) {
+		for _, r := range a.of.Proto.GetRoutes() {
+			for _, name := range clusters(r, a.of.Proto, a.side.Config.Proto()) {
+				if !c.sameCluster(name) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	return a.sum() == b.sum()
+}
+
+// sameCluster tells whether a cluster is the same on both sides.
+func (c *comparison) sameCluster(name string) bool {
+	same, known := c.same[name]
+	if !known {
+		x, y := c.before.cluster(name), c.after.cluster(name)
+		same = x.Name == y.Name && x.Missing == y.Missing && x.Known == y.Known &&
+			slices.Equal(x.Workloads, y.Workloads) && slices.Equal(x.Policy, y.Policy)
+		c.same[name] = same
+	}
+	return same
 }
 
 func (h *host) add(r *rule, shared string) {

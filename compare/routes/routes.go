@@ -112,7 +112,7 @@ func Configs(ctx context.Context, a, b *routev3.RouteConfiguration, o Options) (
 
 // Compare compares two sides. The error is the context's.
 func Compare(ctx context.Context, a, b Side, o Options) (*Result, error) {
-	c := &comparison{ctx: ctx, options: o, result: &Result{}, before: newSide(a), after: newSide(b)}
+	c := &comparison{ctx: ctx, options: o, result: &Result{}, same: map[string]bool{}, before: newSide(a), after: newSide(b)}
 	if reason := c.incomparable(); reason != "" {
 		c.result.Unproved = append(c.result.Unproved, Unproved{Reason: reason})
 		return c.result, nil
@@ -132,6 +132,7 @@ type comparison struct {
 	ctx           context.Context
 	options       Options
 	before, after *side
+	same          map[string]bool // clusters that are the same on both sides
 	result        *Result
 }
 
@@ -144,6 +145,7 @@ type side struct {
 	header  string
 	routes  map[*route.Route]*rule
 	known   map[string]Cluster
+	shared  *string // see levels
 }
 
 func newSide(s Side) *side {

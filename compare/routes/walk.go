@@ -19,7 +19,7 @@ func (c *comparison) compareHosts(at cell) {
 	if a.of == nil && b.of == nil && a.side.Config != nil && b.side.Config != nil {
 		return // 404 on both sides
 	}
-	if a.sum == b.sum && (a.of == nil) == (b.of == nil) {
+	if c.equal(a, b) {
 		c.result.Counts.VirtualHosts++
 		c.result.Counts.Equal++
 		return
@@ -43,6 +43,8 @@ func (c *comparison) compareHosts(at cell) {
 			Reason: "a virtual host chooses its routes by a match tree (VirtualHost.matcher), which is not computed with"})
 		return
 	}
+	a.prepare()
+	b.prepare()
 	c.result.Counts.Routes += len(a.rules) + len(b.rules) - 2
 	w := &walk{comparison: c, a: a, b: b, region: c.preferPort(region), pairs: map[[2]int]*pair{}}
 	w.run()
@@ -71,6 +73,7 @@ type walk struct {
 type pair struct {
 	regions int
 	tries   int
+	first   int // the first region with such a piece
 	rank    int // of the region that the last request was from
 	found   *Difference
 	size    int
@@ -157,11 +160,13 @@ func earlier(list *space.List, near []int, k int) []space.Box {
 func (w *walk) hit(key [2]int, piece space.Box, rank int) (stop bool) {
 	p := w.pairs[key]
 	if p == nil {
-		p = &pair{}
+		p = &pair{first: rank}
 		w.pairs[key] = p
 		w.order = append(w.order, key)
 	}
-	p.regions++
+	if rank == p.first { // regions split what is compared by hosts alone
+		p.regions++
+	}
 	if w.regions++; w.regions%256 == 0 && w.ctx.Err() != nil || w.regions > maxRegions {
 		w.stopped = true
 		return true

@@ -148,6 +148,7 @@ func (s *side) ask(h *host, r *route.Request) (got *rule, unsupported string) {
 	}
 	d := s.Config.Decide(r)
 	at := s.host(d.VirtualHost)
+	at.prepare()
 	switch {
 	case d.TLSRedirect:
 		return at.rules[0], ""
