@@ -27,7 +27,11 @@ func (a *app) initTests(ctx context.Context, f *testFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	created, kept, err := routetest.Create(root, routetest.Init(w.Intent))
+	in, err := w.CheckInput() // for the weights that people gave
+	if err != nil {
+		return classify(err)
+	}
+	created, kept, err := routetest.Create(root, routetest.Init(w.Intent, in.Documents...))
 	for _, path := range created {
 		fmt.Fprintln(a.Out, "created", path)
 	}
