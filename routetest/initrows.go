@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/width"
 
 	"github.com/meshstorm/meshstorm/deploy"
 	"github.com/meshstorm/meshstorm/routetest/strict"
@@ -123,13 +123,25 @@ func tableText(rows []row) string {
 	for _, line := range lines {
 		b.WriteString("  |")
 		for c, text := range line {
-			width := 0
+			wide := 0
 			for _, other := range lines {
-				width = max(width, utf8.RuneCountInString(other[c]))
+				wide = max(wide, columns(other[c]))
 			}
-			b.WriteString(" " + text + strings.Repeat(" ", width-utf8.RuneCountInString(text)) + " |")
+			b.WriteString(" " + text + strings.Repeat(" ", wide-columns(text)) + " |")
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// columns is how wide a text is on a screen: letters such as Hangul take two.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+			n++
+		}
+	}
+	return n
 }

@@ -97,6 +97,9 @@ func (s Subject) askEnvoy(t *routercheck.Test, r *Report) Result {
 		failures = append(failures, Failure(f))
 	}
 	out.fail(failures)
+	if len(failures) > 0 && got.Taken != "" {
+		out.Hints = []string{got.Taken}
+	}
 	return out
 }
 

@@ -67,8 +67,12 @@ type run struct {
 func (c *Config) Run(t *Test) Result {
 	r := &run{c: c.Config, t: t, request: t.Input.Request()}
 	r.decision = c.Decide(r.request)
+	if r.decision.Route != nil {
+		r.result.Taken = c.taken(r.decision.Route)
+	}
 	if text := r.decision.Unsupported; text != "" {
-		return Result{Failures: []Failure{{What: "answer", Expected: t.Validate.first(), Actual: text, Unsupported: true}}}
+		r.result.Failures = []Failure{{What: "answer", Expected: t.Validate.first(), Actual: text, Unsupported: true}}
+		return r.result
 	}
 	r.effect = c.Effect(r.decision, r.request)
 	r.routed = r.decision.Route != nil && r.effect.Redirect == nil && r.effect.Direct == nil

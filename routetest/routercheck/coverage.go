@@ -22,10 +22,7 @@ func (c *Config) Routes() []Route {
 	var all []Route
 	for _, host := range c.VirtualHosts() {
 		for _, r := range host.Routes {
-			one := Route{Host: host.Name, Name: r.Name, Match: matchText(r), Line: c.lines[r.Proto]}
-			if one.Name == "" {
-				one.Name = fmt.Sprintf("routes[%d]", r.Index)
-			}
+			one := Route{Host: host.Name, Name: routeName(r), Match: matchText(r), Line: c.lines[r.Proto]}
 			weighted := r.Proto.GetRoute().GetWeightedClusters().GetClusters()
 			if len(weighted) == 0 {
 				one.Key = routeKey(host, r, -1)
@@ -39,6 +36,22 @@ func (c *Config) Routes() []Route {
 		}
 	}
 	return all
+}
+
+// taken says that a route took a request, and where it is written.
+func (c *Config) taken(r *route.Route) string {
+	text := fmt.Sprintf("route %s of virtual host %s takes it (%s)", routeName(r), r.Host.Name, matchText(r))
+	if line := c.lines[r.Proto]; line > 0 {
+		text += fmt.Sprintf(", %s:%d", c.Path, line)
+	}
+	return text
+}
+
+func routeName(r *route.Route) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return fmt.Sprintf("routes[%d]", r.Index)
 }
 
 func routeKey(host *route.VirtualHost, r *route.Route, weighted int) string {

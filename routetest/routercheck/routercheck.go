@@ -58,4 +58,6 @@ type Result struct {
 	// Covered names the route, and the weighted cluster where there are
 	// several, that took the request; it is one of Routes' keys, or "".
 	Covered string
+	// Taken says in words which route took the request, "" for none.
+	Taken string
 }
