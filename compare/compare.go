@@ -36,7 +36,7 @@ func WriteText(w io.Writer, r *Report) error { return report.WriteText(w, r) }
 func Run(ctx context.Context, a, b *simulate.Mesh, o Options) (*Report, error) {
 	r := &run{before: newMesh(a), after: newMesh(b), report: &Report{
 		APIVersion: report.APIVersion, Before: o.NameA, After: o.NameB, Differences: []report.Difference{},
-	}, differences: map[string]int{}, unproved: map[string]int{}}
+	}, differences: map[string]int{}, unproved: map[string]int{}, numbers: map[int]int{}}
 	if o.NameA == "" {
 		r.report.Before = "before"
 	}
@@ -71,6 +71,8 @@ type run struct {
 	report        *Report
 	differences   map[string]int // indexes in the report, by what is the same for several proxies
 	unproved      map[string]int
+	numbers       map[int]int // indexes of differences, by their number
+	memory        routes.Memory
 }
 
 // mesh is one side.

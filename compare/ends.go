@@ -25,7 +25,7 @@ func (r *run) compareWay(ctx context.Context, p pair, a, b *istio.Config, w way)
 		return fmt.Errorf("%s: %w", r.report.After, err)
 	}
 	d := w.door()
-	got, err := routes.Compare(ctx, before, after, routes.Options{Scheme: d.scheme, Port: d.port, Hosts: w.hosts})
+	got, err := routes.Compare(ctx, before, after, routes.Options{Scheme: d.scheme, Port: d.port, Hosts: w.hosts, Memory: &r.memory})
 	if err != nil {
 		return err
 	}
@@ -50,6 +50,9 @@ func (r *run) compareWay(ctx context.Context, p pair, a, b *istio.Config, w way)
 			out.Request = &q
 		}
 		r.addUnproved(out)
+	}
+	for _, n := range got.Again {
+		r.again(n, proxy)
 	}
 	for _, text := range got.Disagreements {
 		r.report.Disagreements = append(r.report.Disagreements, proxy.String()+": "+text)
@@ -112,10 +115,8 @@ func (r *run) addDifference(ctx context.Context, p istio.Proxy, port int, a, b *
 	if i, ok := r.differences[key]; ok {
 		known := &r.report.Differences[i]
 		known.Regions += d.Regions
-		name := p.String()
-		if name != known.Proxy.Kind+" "+known.Proxy.Name+"."+known.Proxy.Namespace && !slices.Contains(known.Also, name) {
-			known.Also = append(known.Also, name)
-		}
+		r.numbers[d.Number] = i
+		r.again(d.Number, p)
 		return
 	}
 	if askable && sendable(d.Request) {
@@ -123,7 +124,24 @@ func (r *run) addDifference(ctx context.Context, p istio.Proxy, port int, a, b *
 		r.ask(ctx, r.after, &out.After, q, p, d.After)
 	}
 	r.differences[key] = len(r.report.Differences)
+	r.numbers[d.Number] = len(r.report.Differences)
 	r.report.Differences = append(r.report.Differences, out)
+}
+
+// again notes that another proxy has a difference, too. What is not proved is
+// told for the first proxy alone.
+func (r *run) again(number int, p istio.Proxy) {
+	i, ok := r.numbers[number]
+	if !ok {
+		return
+	}
+	known := &r.report.Differences[i]
+	if p.Kind == known.Proxy.Kind && p.Name == known.Proxy.Name && p.Namespace == known.Proxy.Namespace {
+		return
+	}
+	if name := p.String(); !slices.Contains(known.Also, name) {
+		known.Also = append(known.Also, name)
+	}
 }
 
 // ruleKey names the rule that people wrote, whichever of its conditions and

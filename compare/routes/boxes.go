@@ -29,16 +29,16 @@ func quoteExpr(s string) string { return regexp.QuoteMeta(s) }
 type either []space.Box
 
 // boxes turns a route's conditions into the boxes that they hold for.
-func boxes(m *routev3.RouteMatch) []space.Box {
-	conditions := []either{path(m)}
+func (k *Memory) boxes(m *routev3.RouteMatch) []space.Box {
+	conditions := []either{k.path(m)}
 	for _, h := range m.GetHeaders() {
-		conditions = append(conditions, header(h))
+		conditions = append(conditions, k.header(h))
 	}
 	for _, q := range m.GetQueryParameters() {
-		conditions = append(conditions, query(q))
+		conditions = append(conditions, k.query(q))
 	}
-	for _, k := range m.GetCookies() {
-		conditions = append(conditions, cookie(k))
+	for _, c := range m.GetCookies() {
+		conditions = append(conditions, k.cookie(c))
 	}
 	if m.GetGrpc() != nil {
 		grpc := space.OneOf("application/grpc").Or(space.Prefix("application/grpc+", false))
@@ -92,7 +92,7 @@ func narrow(f space.Field, s space.Strings) either { return either{space.Box{}.W
 func unknown(what string) either { return either{space.Box{}.WithAtom(what, true)} }
 
 // path is RouteMatch.path_specifier.
-func path(m *routev3.RouteMatch) either {
+func (k *Memory) path(m *routev3.RouteMatch) either {
 	fold := m.GetCaseSensitive() != nil && !m.GetCaseSensitive().GetValue()
 	switch p := m.GetPathSpecifier().(type) {
 	case *routev3.RouteMatch_Prefix:
@@ -102,8 +102,8 @@ func path(m *routev3.RouteMatch) either {
 	case *routev3.RouteMatch_PathSeparatedPrefix:
 		return narrow(space.Path, space.PathSeparatedPrefix(p.PathSeparatedPrefix, fold))
 	case *routev3.RouteMatch_SafeRegex:
-		s, err := space.Regexp(p.SafeRegex.GetRegex())
-		if err != nil {
+		s, ok := k.regexp(p.SafeRegex.GetRegex())
+		if !ok {
 			return unknown(fmt.Sprintf("the path matches %q, which is too large to compute with", p.SafeRegex.GetRegex()))
 		}
 		return narrow(space.Path, s)
@@ -135,9 +135,9 @@ func headerField(name string) space.Field {
 
 // header is HeaderMatcher; treat_missing_header_as_empty says what a missing
 // header does.
-func header(m *routev3.HeaderMatcher) either {
+func (k *Memory) header(m *routev3.HeaderMatcher) either {
 	name := strings.ToLower(m.GetName())
-	value, presence, ok := headerValue(m)
+	value, presence, ok := k.headerValue(m)
 	if presence != nil {
 		there := *presence
 		if m.GetInvertMatch() {
@@ -173,7 +173,7 @@ func header(m *routev3.HeaderMatcher) either {
 
 // headerValue is the set of a matcher about the value, or what a matcher about
 // presence wants; ok is false where the value is not known as a set.
-func headerValue(m *routev3.HeaderMatcher) (value space.Strings, presence *bool, ok bool) {
+func (k *Memory) headerValue(m *routev3.HeaderMatcher) (value space.Strings, presence *bool, ok bool) {
 	yes := true
 	switch s := m.GetHeaderMatchSpecifier().(type) {
 	case *routev3.HeaderMatcher_ExactMatch:
@@ -182,8 +182,8 @@ func headerValue(m *routev3.HeaderMatcher) (value space.Strings, presence *bool,
 		}
 		return space.Exact(s.ExactMatch, false), nil, true
 	case *routev3.HeaderMatcher_SafeRegexMatch:
-		value, err := space.Regexp(s.SafeRegexMatch.GetRegex())
-		return value, nil, err == nil
+		value, ok := k.regexp(s.SafeRegexMatch.GetRegex())
+		return value, nil, ok
 	case *routev3.HeaderMatcher_RangeMatch:
 		return space.Range(s.RangeMatch.GetStart(), s.RangeMatch.GetEnd()), nil, true
 	case *routev3.HeaderMatcher_PresentMatch:
@@ -195,7 +195,7 @@ func headerValue(m *routev3.HeaderMatcher) (value space.Strings, presence *bool,
 	case *routev3.HeaderMatcher_ContainsMatch:
 		return space.Contains(s.ContainsMatch, false), nil, true
 	case *routev3.HeaderMatcher_StringMatch:
-		value, ok := stringSet(s.StringMatch)
+		value, ok := k.stringSet(s.StringMatch)
 		return value, nil, ok
 	case nil:
 		return value, &yes, true
@@ -203,7 +203,7 @@ func headerValue(m *routev3.HeaderMatcher) (value space.Strings, presence *bool,
 	return value, nil, false
 }
 
-func stringSet(m *matcherv3.StringMatcher) (space.Strings, bool) {
+func (k *Memory) stringSet(m *matcherv3.StringMatcher) (space.Strings, bool) {
 	fold := m.GetIgnoreCase()
 	switch p := m.GetMatchPattern().(type) {
 	case *matcherv3.StringMatcher_Exact:
@@ -215,8 +215,7 @@ func stringSet(m *matcherv3.StringMatcher) (space.Strings, bool) {
 	case *matcherv3.StringMatcher_Contains:
 		return space.Contains(p.Contains, fold), true
 	case *matcherv3.StringMatcher_SafeRegex:
-		s, err := space.Regexp(p.SafeRegex.GetRegex())
-		return s, err == nil
+		return k.regexp(p.SafeRegex.GetRegex())
 	case nil:
 		return space.Present(), true
 	}
@@ -224,11 +223,11 @@ func stringSet(m *matcherv3.StringMatcher) (space.Strings, bool) {
 }
 
 // query is QueryParameterMatcher.
-func query(m *routev3.QueryParameterMatcher) either {
+func (k *Memory) query(m *routev3.QueryParameterMatcher) either {
 	f := space.Query(m.GetName())
 	switch s := m.GetQueryParameterMatchSpecifier().(type) {
 	case *routev3.QueryParameterMatcher_StringMatch:
-		if value, ok := stringSet(s.StringMatch); ok {
+		if value, ok := k.stringSet(s.StringMatch); ok {
 			return narrow(f, value)
 		}
 		return unknown("query parameter " + text(m))
@@ -241,8 +240,8 @@ func query(m *routev3.QueryParameterMatcher) either {
 }
 
 // cookie is CookieMatcher: without the cookie, an inverted one holds.
-func cookie(m *routev3.CookieMatcher) either {
-	value, ok := stringSet(m.GetStringMatch())
+func (k *Memory) cookie(m *routev3.CookieMatcher) either {
+	value, ok := k.stringSet(m.GetStringMatch())
 	if !ok {
 		return unknown("cookie " + text(m))
 	}

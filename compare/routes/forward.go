@@ -232,7 +232,8 @@ func timeouts(t Treatment, a *routev3.RouteAction) {
 		{"idle", a.GetIdleTimeout()}, {"flush", a.GetFlushTimeout()},
 		{"largest of gRPC", a.GetMaxGrpcTimeout()}, {"offset of gRPC", a.GetGrpcTimeoutOffset()},
 	} {
-		if limit.d != nil {
+		// Istio sets gRPC's largest timeout to the timeout itself.
+		if limit.d != nil && limit.d.AsDuration() != a.GetTimeout().AsDuration() {
 			t.add(Timeout, "", "%s %s", limit.name, limit.d.AsDuration())
 		}
 	}

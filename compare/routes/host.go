@@ -112,7 +112,7 @@ func (c *comparison) equal(a, b *host) bool {
 	if (a.of == nil) != (b.of == nil) {
 		return false
 	}
-	if a.of != nil && c.before.levels() == c.after.levels() && raw(without(a.of.Proto, silentDomains)) == raw(without(b.of.Proto, silentDomains)) {
+	if a.of != nil && c.before.levels() == c.after.levels() && raw(a.of.Proto) == raw(b.of.Proto) {
 		for _, r := range a.of.Proto.GetRoutes() {
 			for _, name := range clusters(r, a.of.Proto, a.side.Config.Proto()) {
 				if !c.sameCluster(name) {
@@ -178,6 +178,14 @@ func clusters(r *routev3.Route, h *routev3.VirtualHost, c *routev3.RouteConfigur
 	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 }
 
+// name is the virtual host's name without a port, "" for none.
+func (h *host) name() string {
+	if h.of == nil {
+		return ""
+	}
+	return withoutPort(h.of.Name)
+}
+
 // tree tells whether the virtual host chooses routes by a match tree.
 func (h *host) tree() bool { return h.of != nil && h.of.Proto.GetMatcher() != nil }
 
@@ -186,7 +194,7 @@ func (r *rule) boxes() []space.Box {
 	if r.parts == nil {
 		switch {
 		case r.route != nil:
-			r.parts = boxes(r.route.Proto.GetMatch())
+			r.parts = r.host.side.memory.boxes(r.route.Proto.GetMatch())
 		case r.tls:
 			r.parts = insecure(r.host.of.Proto.GetRequireTls())
 		default:
@@ -257,6 +265,18 @@ func (r *rule) twin(o *rule) bool {
 }
 
 func (r *rule) end() End { return End{Host: r.host.of, Route: r.route, Treatment: r.treatment()} }
+
+// looksAtHost tells whether a rule has a condition on the authority.
+func (h *host) looksAtHost() bool {
+	for _, r := range h.rules {
+		for _, b := range r.boxes() {
+			if a := b.Field(space.Authority); !a.HasAbsent() || !space.Present().Within(a) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // boxList indexes the boxes of all rules.
 func (h *host) boxList() *space.List {

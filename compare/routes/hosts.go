@@ -88,6 +88,7 @@ func (d *domains) find(name string) *route.VirtualHost {
 // cell is a set of authorities for which each side chooses one virtual host.
 type cell struct {
 	a, b  *host
+	names []string // exact domains; none for wildcards
 	hosts func() space.Strings
 }
 
@@ -107,13 +108,13 @@ func (c *comparison) cells() []cell {
 		groups[p] = append(groups[p], name)
 	}
 	for _, p := range order {
-		all = append(all, cell{p.a, p.b, func() space.Strings { return c.withPorts(groups[p]) }})
+		all = append(all, cell{p.a, p.b, groups[p], func() space.Strings { return c.withPorts(groups[p]) }})
 	}
 	a, b := c.before.domains.wild, c.after.domains.wild
 	for i, x := range a {
 		for j, y := range b {
 			if x.related(y) {
-				all = append(all, cell{c.before.host(x.host), c.after.host(y.host), func() space.Strings {
+				all = append(all, cell{c.before.host(x.host), c.after.host(y.host), nil, func() space.Strings {
 					return c.wildHosts(i, j, exact)
 				}})
 			}

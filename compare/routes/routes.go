@@ -44,9 +44,12 @@ type Options struct {
 	// Hosts are the values of the authority that can arrive; the zero value is
 	// all.
 	Hosts space.Strings
+	// Memory, where set, keeps what further comparisons have in common with
+	// this one.
+	Memory *Memory
 }
 
-// Result is what differs and what is not certain. Where all three lists are
+// Result is what differs and what is not certain. Where all lists are
 // empty, it is proved that no request is treated differently.
 type Result struct {
 	Differences []Difference
@@ -54,12 +57,15 @@ type Result struct {
 	// Disagreements are requests of which the evaluation says something else
 	// than the computation with sets: a fault in this program.
 	Disagreements []string
-	Counts        Counts
+	// Again are the numbers of differences and unproved cases that an earlier
+	// comparison with the same Memory found for the same pair of virtual hosts.
+	Again  []int
+	Counts Counts
 }
 
 // Same tells whether it is proved that nothing differs.
 func (r *Result) Same() bool {
-	return len(r.Differences)+len(r.Unproved)+len(r.Disagreements) == 0
+	return len(r.Differences)+len(r.Unproved)+len(r.Disagreements)+len(r.Again) == 0
 }
 
 // Counts say how much was compared.
@@ -76,6 +82,7 @@ type Difference struct {
 	Request       route.Request
 	Before, After End
 	Changes       []Change
+	Number        int // within the Memory, from 1
 	Regions       int // how many pieces of the conditions differ in this way
 }
 
@@ -90,6 +97,7 @@ type End struct {
 // treated differently.
 type Unproved struct {
 	Before, After End
+	Number        int // within the Memory, from 1; 0 where it concerns no pair of rules
 	Reason        string
 	// Request is where the sides would differ if the conditions of Reason held;
 	// nil where there is none to show.
@@ -112,7 +120,10 @@ func Configs(ctx context.Context, a, b *routev3.RouteConfiguration, o Options) (
 
 // Compare compares two sides. The error is the context's.
 func Compare(ctx context.Context, a, b Side, o Options) (*Result, error) {
-	c := &comparison{ctx: ctx, options: o, result: &Result{}, same: map[string]bool{}, before: newSide(a), after: newSide(b)}
+	if o.Memory == nil {
+		o.Memory = &Memory{}
+	}
+	c := &comparison{ctx: ctx, options: o, result: &Result{}, same: map[string]bool{}, before: newSide(a, o.Memory), after: newSide(b, o.Memory)}
 	if reason := c.incomparable(); reason != "" {
 		c.result.Unproved = append(c.result.Unproved, Unproved{Reason: reason})
 		return c.result, nil
@@ -146,10 +157,11 @@ type side struct {
 	routes  map[*route.Route]*rule
 	known   map[string]Cluster
 	shared  *string // see levels
+	memory  *Memory
 }
 
-func newSide(s Side) *side {
-	out := &side{Side: s, hosts: map[*route.VirtualHost]*host{}, routes: map[*route.Route]*rule{}, known: map[string]Cluster{}}
+func newSide(s Side, m *Memory) *side {
+	out := &side{Side: s, hosts: map[*route.VirtualHost]*host{}, routes: map[*route.Route]*rule{}, known: map[string]Cluster{}, memory: m}
 	out.domains = newDomains(nil)
 	if s.Config != nil {
 		proto := s.Config.Proto()
@@ -205,7 +217,7 @@ func (c *comparison) notes() {
 	if c.before.Config == nil || c.after.Config == nil {
 		return
 	}
-	if c.before.ignores != c.after.ignores {
+	if c.portsDiffer() {
 		note("ports in host names are ignored on one side only; only hosts without a port were compared")
 	}
 }

@@ -170,11 +170,10 @@ var (
 		"host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex host_rewrite append_x_forwarded_host",
 		"timeout idle_timeout flush_timeout max_stream_duration max_grpc_timeout grpc_timeout_offset",
 		"retry_policy retry_policy_typed_config request_mirror_policies hash_policy cors")
-	toldWeighted  = set("clusters total_weight runtime_key_prefix")
-	toldWeight    = set("name cluster_header weight typed_per_filter_config host_rewrite_literal", headerFields)
-	silentDomains = set("domains virtual_clusters")
-	silentHost    = set("name domains routes virtual_clusters metadata")
-	toldHost      = set("name domains routes virtual_clusters metadata matcher require_tls cors typed_per_filter_config",
+	toldWeighted = set("clusters total_weight runtime_key_prefix")
+	toldWeight   = set("name cluster_header weight typed_per_filter_config host_rewrite_literal", headerFields)
+	silentHost   = set("name domains routes virtual_clusters metadata")
+	toldHost     = set("name domains routes virtual_clusters metadata matcher require_tls cors typed_per_filter_config",
 		"retry_policy retry_policy_typed_config request_mirror_policies", headerFields)
 	silentConfig = set("name virtual_hosts vhds validate_clusters max_direct_response_body_size_bytes metadata",
 		"ignore_port_in_host_matching vhost_header ignore_path_parameters_in_path_matching")

@@ -24,17 +24,10 @@ func (c *comparison) compareHosts(at cell) {
 		c.result.Counts.Equal++
 		return
 	}
-	region := space.Box{}.With(c.domainField(), at.hosts())
-	if c.options.Hosts.HasAbsent() || !space.Present().Within(c.options.Hosts) {
-		region = region.With(space.Authority, c.options.Hosts)
-	}
-	if c.options.Scheme != "" {
-		region = region.With(space.Scheme, space.OneOf(c.options.Scheme))
-	}
-	if c.before.ignores != c.after.ignores && c.before.Config != nil && c.after.Config != nil {
-		region = region.With(space.Authority, space.Contains(":", false).Not())
-	}
-	if region.IsEmpty() {
+	key := hostPair{a: a.sum(), b: b.sum(), nameA: a.name(), nameB: b.name(), scheme: c.options.Scheme}
+	plain := !a.tree() && !b.tree() && !a.looksAtHost() && !b.looksAtHost()
+	regions := c.regions(at, plain)
+	if len(regions) == 0 {
 		return
 	}
 	c.result.Counts.VirtualHosts++
@@ -43,12 +36,16 @@ func (c *comparison) compareHosts(at cell) {
 			Reason: "a virtual host chooses its routes by a match tree (VirtualHost.matcher), which is not computed with"})
 		return
 	}
-	a.prepare()
-	b.prepare()
+	if known, ok := c.options.Memory.recall(key); plain && ok {
+		c.result.Again = append(append(c.result.Again, known.differences...), known.unproved...)
+		return
+	}
 	c.result.Counts.Routes += len(a.rules) + len(b.rules) - 2
-	w := &walk{comparison: c, a: a, b: b, region: c.preferPort(region), pairs: map[[2]int]*pair{}}
+	w := &walk{comparison: c, a: a, b: b, region: regions, pairs: map[[2]int]*pair{}}
 	w.run()
-	w.report()
+	if f := w.report(); plain {
+		c.options.Memory.remember(key, f)
+	}
 }
 
 func (c *comparison) domainField() space.Field {
@@ -180,7 +177,7 @@ func (w *walk) hit(key [2]int, piece space.Box, rank int) (stop bool) {
 }
 
 // report writes down the pairs in the order of side a's rules.
-func (w *walk) report() {
+func (w *walk) report() (all found) {
 	slices.SortFunc(w.order, func(x, y [2]int) int {
 		if x[0] != y[0] {
 			return x[0] - y[0]
@@ -190,14 +187,16 @@ func (w *walk) report() {
 	for _, key := range w.order {
 		p := w.pairs[key]
 		if p.found != nil {
-			p.found.Regions = p.regions
+			p.found.Regions, p.found.Number = p.regions, w.options.Memory.number()
+			all.differences = append(all.differences, p.found.Number)
 			w.result.Differences = append(w.result.Differences, *p.found)
 			continue
 		}
 		if p.doubt == "" {
 			p.doubt = "no request could be made that shows it"
 		}
-		u := Unproved{Before: w.a.rules[key[0]].end(), After: w.b.rules[key[1]].end(), Reason: p.doubt}
+		u := Unproved{Before: w.a.rules[key[0]].end(), After: w.b.rules[key[1]].end(), Reason: p.doubt, Number: w.options.Memory.number()}
+		all.unproved = append(all.unproved, u.Number)
 		if p.request != nil {
 			r := w.request(*p.request)
 			u.Request = &r
@@ -208,4 +207,5 @@ func (w *walk) report() {
 		w.result.Unproved = append(w.result.Unproved, Unproved{Before: End{Host: w.a.of}, After: End{Host: w.b.of},
 			Reason: fmt.Sprintf("the conditions fall into more than %d pieces; the rest was not compared", maxRegions)})
 	}
+	return all
 }

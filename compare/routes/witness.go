@@ -10,27 +10,6 @@ import (
 	"github.com/meshstorm/meshstorm/space"
 )
 
-// preferPort puts the hosts that carry the port clients connect to before the
-// others, for that is what clients send.
-func (c *comparison) preferPort(region space.Box) []space.Box {
-	port := c.options.Port
-	if port == 0 || port == 80 && c.options.Scheme != "https" || port == 443 && c.options.Scheme != "http" {
-		plain := space.Contains(":", false).Not()
-		return split(region, plain)
-	}
-	return split(region, space.Suffix(":"+strconv.Itoa(port), false))
-}
-
-func split(region space.Box, first space.Strings) []space.Box {
-	var out []space.Box
-	for _, s := range []space.Strings{first, first.Not()} {
-		if b := region.With(space.Authority, s); !b.IsEmpty() {
-			out = append(out, b)
-		}
-	}
-	return out
-}
-
 // request is the witness as the evaluator takes it.
 func (c *comparison) request(w space.Witness) route.Request {
 	scheme := w.Values[space.Scheme]
@@ -158,15 +137,15 @@ func (s *side) ask(h *host, r *route.Request) (got *rule, unsupported string) {
 	got = s.routes[d.Route]
 	// What cannot be told of the action does not matter here, only what cannot
 	// be told of the conditions.
-	if d.Unsupported != "" && conditional(d.Route) {
+	if d.Unsupported != "" && s.conditional(d.Route) {
 		return got, d.Unsupported
 	}
 	return got, ""
 }
 
 // conditional tells whether a route has conditions that nobody can evaluate.
-func conditional(r *route.Route) bool {
-	return slices.ContainsFunc(boxes(r.Proto.GetMatch()), func(b space.Box) bool { return len(b.Atoms()) > 0 })
+func (s *side) conditional(r *route.Route) bool {
+	return slices.ContainsFunc(s.routes[r].boxes(), func(b space.Box) bool { return len(b.Atoms()) > 0 })
 }
 
 // doubts say why a request may not be what its piece stands for.
