@@ -180,7 +180,7 @@ func mend(file manifest.File, edits map[spot][]manifest.FieldEdit) ([]byte, erro
 		}
 	})
 	if err != nil || len(edits) > 0 {
-		return nil, nil
+		return nil, nil //nolint:nilerr // a file that cannot be edited is left to its author
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("mend %s: %w", file.Path, err)

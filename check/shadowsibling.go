@@ -52,7 +52,7 @@ func openEnded(k *entry) bool {
 // sibling reports that k takes requests which later is for; false where
 // another finding says it better.
 func (s *shadows) sibling(k, later *entry) bool {
-	severity, loses := Info, "gets only what else it asks for"
+	severity, loses := Info, ""
 	takers := s.hidden[later]
 	switch {
 	case takers != nil && (len(takers) > 1 || takers[0] != k):

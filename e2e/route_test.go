@@ -67,7 +67,7 @@ func TestRouteShowsTheSplitAfterAWeightEdit(t *testing.T) {
 	file := filepath.Join(dir, "kubernetes/template/istio.yml")
 	text := read(t, file)
 	at := strings.Index(text, "name: vsvc-order\n")
-	rest := strings.Replace(strings.Replace(text[at:], "weight: 100", "weight: 70", -1), "weight: 0\n", "weight: 30\n", -1)
+	rest := strings.ReplaceAll(strings.ReplaceAll(text[at:], "weight: 100", "weight: 70"), "weight: 0\n", "weight: 30\n")
 	write(t, text[:at]+rest, file)
 	a := ask(t, dir, "GET", "http://shop.example/orders")
 	if len(a.Destinations) != 2 || a.Destinations[0].Of100 != 70 || a.Destinations[1].Of1000 != 300 {

@@ -35,7 +35,7 @@ func (m *Mesh) Workloads(c *Config, cluster string) (w []Workload, ok bool) {
 	for _, locality := range e.Endpoints {
 		for _, lb := range locality.LbEndpoints {
 			a := lb.GetEndpoint().GetAddress().GetSocketAddress()
-			w = append(w, m.workloadAt(c.Proxy.Namespace, a.GetAddress(), a.GetPortValue()))
+			w = append(w, m.workloadAt(a.GetAddress(), a.GetPortValue()))
 		}
 	}
 	slices.SortStableFunc(w, func(a, b Workload) int {
@@ -45,7 +45,7 @@ func (m *Mesh) Workloads(c *Config, cluster string) (w []Workload, ok bool) {
 	return w, true
 }
 
-func (m *Mesh) workloadAt(namespace, address string, port uint32) Workload {
+func (m *Mesh) workloadAt(address string, port uint32) Workload {
 	found := Workload{Address: address, Port: port}
 	if l := m.world.byAddress[address]; l != nil {
 		found.Name, found.Namespace, found.Kind, found.Document = l.Name, l.Namespace, l.Kind, l.doc

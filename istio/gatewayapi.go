@@ -169,7 +169,7 @@ func (w *world) addGatewayAPIGateways() {
 		ports := []corev1.ServicePort{port("status-port", 15021, 15021)}
 		seen := map[int32]bool{}
 		for _, l := range gw.Spec.Listeners {
-			number := int32(l.Port)
+			number := l.Port
 			if seen[number] {
 				continue
 			}

@@ -24,11 +24,11 @@ func carryRules(path string, base, next, mine []byte) ([]byte, error) {
 	}
 	was, err := rulesIn(path, base)
 	if err != nil {
-		return next, nil // a base that people broke is as good as none
+		return next, nil //nolint:nilerr // a base that people broke is as good as none
 	}
 	have, err := rulesIn(path, mine)
 	if err != nil {
-		return next, nil // the merge reports it
+		return next, nil //nolint:nilerr // the merge reports it
 	}
 	carried, err := manifest.Edit(path, next, func(d *manifest.Document) {
 		for _, rule := range rulesOf(d) {
