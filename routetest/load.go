@@ -20,21 +20,26 @@ func Load(path string, data []byte) (*File, error) {
 	if routercheck.IsTextProto(path) {
 		f.Format = FormatEnvoy
 		f.Envoy, f.errs = routercheck.Parse(path, data)
-		return f, f.Err()
+	} else {
+		f.documents(data)
 	}
-	docs, errs := strict.Documents(path, data)
-	f.errs = errs
-	r := &strict.Reader{Path: path}
-	lines := strings.Split(string(data), "\n")
-	for _, n := range docs {
-		f.document(r, n, lines)
-	}
-	f.errs = append(f.errs, r.Errors...)
 	if len(f.Tests)+len(f.Envoy)+len(f.errs) == 0 {
 		f.errs = append(f.errs, &Error{Path: path, Msg: "the file holds no tests",
 			Hint: "write a list below tests:, or rows below table: | (docs/route-tests.md)"})
 	}
 	return f, f.Err()
+}
+
+// documents reads YAML or JSON.
+func (f *File) documents(data []byte) {
+	docs, errs := strict.Documents(f.Path, data)
+	f.errs = errs
+	r := &strict.Reader{Path: f.Path}
+	lines := strings.Split(string(data), "\n")
+	for _, n := range docs {
+		f.document(r, n, lines)
+	}
+	f.errs = append(f.errs, r.Errors...)
 }
 
 func (f *File) document(r *strict.Reader, n *yaml.Node, lines []string) {
