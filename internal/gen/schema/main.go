@@ -14,6 +14,7 @@ import (
 	"github.com/meshstorm/meshstorm/check"
 	comparison "github.com/meshstorm/meshstorm/compare/report"
 	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/routetest"
 	"github.com/meshstorm/meshstorm/simulate/answer"
 	"github.com/meshstorm/meshstorm/workspace"
 )
@@ -53,12 +54,15 @@ func schemas(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{"deploy/meshstorm.schema.json": settings}
-	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}, "route": &answer.Answer{}, "compare": &comparison.Report{}} {
+	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}, "route": &answer.Answer{}, "compare": &comparison.Report{}, "test": &routetest.Report{}} {
 		data, err := outputSchema(root, verb, value)
 		if err != nil {
 			return nil, err
 		}
 		files["docs/schema/"+verb+".json"] = data
+	}
+	if files["docs/schema/routes.json"], err = testsSchema(root); err != nil {
+		return nil, err
 	}
 	return files, nil
 }
@@ -72,13 +76,37 @@ type report struct {
 
 func outputSchema(root, verb string, value any) ([]byte, error) {
 	r := &jsonschema.Reflector{ExpandedStruct: true}
-	for _, dir := range []string{"check", "workspace", "route", "simulate/answer", "compare/report"} {
+	for _, dir := range []string{"check", "workspace", "route", "simulate/answer", "compare/report", "routetest"} {
 		if err := addComments(r, root, dir); err != nil {
 			return nil, err
 		}
 	}
 	s := r.Reflect(value)
 	s.ID, s.Title = "", "meshstorm "+verb+" -o json"
+	data, err := json.MarshalIndent(s, "", "  ")
+	return append(data, '\n'), err
+}
+
+// testsSchema is the schema of route tests in our own format. Values that may be
+// written in several ways are said by hand.
+func testsSchema(root string) ([]byte, error) {
+	r := &jsonschema.Reflector{ExpandedStruct: true}
+	if err := addComments(r, root, "routetest"); err != nil {
+		return nil, err
+	}
+	s := r.Reflect(&routetest.Document{})
+	s.ID, s.Title, s.Description = "", "meshstorm route tests", "A document of a route test file; docs/route-tests.md describes it."
+	spec := s.Definitions["Spec"].Properties
+	text, whole := &jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "integer"}
+	list := &jsonschema.Schema{Type: "array", Items: text}
+	for key, forms := range map[string][]*jsonschema.Schema{"to": {text, whole, list}, "timeout": {text, whole}, "retries": {whole, text, {Type: "object"}}} {
+		p, ok := spec.Get(key)
+		if !ok {
+			return nil, fmt.Errorf("the format of route tests has no key %s any more", key)
+		}
+		description := p.Description
+		*p = jsonschema.Schema{Description: description, OneOf: forms}
+	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	return append(data, '\n'), err
 }
