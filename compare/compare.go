@@ -203,7 +203,7 @@ func (r *run) compareProxies(ctx context.Context, p pair, t *translated) error {
 	for _, reason := range slices.Compact(slices.Sorted(slices.Values(append(unknownA, unknownB...)))) {
 		r.addUnproved(report.Unproved{Proxy: p.any().String(), Reason: reason})
 	}
-	for _, w := range ways(doorsA, doorsB) {
+	for _, w := range ways(doorsA, doorsB, p.any().Kind == istio.Sidecar) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("compare: %w", err)
 		}

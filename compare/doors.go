@@ -152,7 +152,7 @@ func serverHosts(l *listenerv3.Listener, chain int) space.Strings {
 		if strings.HasPrefix(name, "*") {
 			for i, other := range l.GetFilterChains() {
 				for _, o := range other.GetFilterChainMatch().GetServerNames() {
-					if i != chain && len(o) > len(name) && (name == "*" || strings.HasSuffix(o, name[1:])) {
+					if i != chain && covers(name, o) {
 						s = s.Minus(named(o))
 					}
 				}
@@ -161,6 +161,12 @@ func serverHosts(l *listenerv3.Listener, chain int) space.Strings {
 		hosts = hosts.Or(s)
 	}
 	return hosts
+}
+
+// covers tells whether a wildcard takes names that another server name, which is
+// more specific, takes first.
+func covers(wildcard, name string) bool {
+	return name != wildcard && strings.HasSuffix(strings.TrimPrefix(name, "*"), wildcard[1:])
 }
 
 // named are the authorities of a server name, with and without a port.
@@ -192,43 +198,40 @@ func (w way) door() *door {
 	return w.b
 }
 
-// ways pairs doors: those with the same key first, the others by the hosts that
-// they have in common.
-func ways(a, b []door) []way {
+// ways pairs doors by the hosts that they have in common. Of a sidecar, doors
+// with the same route configuration belong together.
+func ways(a, b []door, sidecar bool) []way {
 	var all []way
-	restA, restB := slices.Clone(a), slices.Clone(b)
-	restA = slices.DeleteFunc(restA, func(d door) bool {
-		for i := range restB {
-			if d.key(true) == restB[i].key(true) || d.scheme == "https" && d.key(false) == restB[i].key(false) {
-				all = append(all, way{&d, &restB[i], d.hosts.And(restB[i].hosts)})
-				restB = slices.Delete(slices.Clone(restB), i, i+1)
-				return true
-			}
-		}
-		return false
-	})
-	leftB := make([]space.Strings, len(restB))
-	for i, d := range restB {
-		leftB[i] = d.hosts
+	leftB := make([]space.Strings, len(b))
+	at := map[string]int{}
+	for j, d := range b {
+		leftB[j] = d.hosts
+		at[d.key(sidecar)] = j
 	}
-	for i := range restA {
-		left := restA[i].hosts
-		for j := range restB {
-			if restA[i].scheme != restB[j].scheme || restA[i].port != restB[j].port {
+	for i := range a {
+		// By far the most usual: the same door on both sides.
+		if j, ok := at[a[i].key(sidecar)]; ok && (sidecar || leftB[j].Within(a[i].hosts) && a[i].hosts.Within(leftB[j])) {
+			all = append(all, way{&a[i], &b[j], a[i].hosts})
+			leftB[j] = space.None()
+			continue
+		}
+		left := a[i].hosts
+		for j := range b {
+			if sidecar || a[i].scheme != b[j].scheme || a[i].port != b[j].port {
 				continue
 			}
-			if both := left.And(restB[j].hosts); !both.IsEmpty() {
-				all = append(all, way{&restA[i], &restB[j], both})
-				left, leftB[j] = left.Minus(restB[j].hosts), leftB[j].Minus(restA[i].hosts)
+			if both := left.And(leftB[j]); !both.IsEmpty() {
+				all = append(all, way{&a[i], &b[j], both})
+				left, leftB[j] = left.Minus(both), leftB[j].Minus(both)
 			}
 		}
 		if !left.IsEmpty() {
-			all = append(all, way{a: &restA[i], hosts: left})
+			all = append(all, way{a: &a[i], hosts: left})
 		}
 	}
-	for j := range restB {
+	for j := range b {
 		if !leftB[j].IsEmpty() {
-			all = append(all, way{b: &restB[j], hosts: leftB[j]})
+			all = append(all, way{b: &b[j], hosts: leftB[j]})
 		}
 	}
 	return all

@@ -25,7 +25,8 @@ func (r *run) compareWay(ctx context.Context, p pair, a, b *istio.Config, w way)
 		return fmt.Errorf("%s: %w", r.report.After, err)
 	}
 	d := w.door()
-	got, err := routes.Compare(ctx, before, after, routes.Options{Scheme: d.scheme, Port: d.port, Hosts: w.hosts, Memory: &r.memory})
+	proxy := p.any()
+	got, err := routes.Compare(ctx, before, after, routes.Options{Scheme: d.scheme, Port: d.port, Hosts: w.hosts, ByName: proxy.Kind == istio.Sidecar, Memory: &r.memory})
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,6 @@ func (r *run) compareWay(ctx context.Context, p pair, a, b *istio.Config, w way)
 	c.Equal += got.Counts.Equal
 	c.Routes += got.Counts.Routes
 	c.Requests += got.Counts.Asked
-	proxy := p.any()
 	for _, diff := range got.Differences {
 		r.addDifference(ctx, proxy, d.port, a, b, diff)
 	}
@@ -79,7 +79,7 @@ func (m *mesh) side(p *istio.Proxy, c *istio.Config, d *door, w way) (routes.Sid
 		return s, nil
 	}
 	if p == nil {
-		s.Nothing = "nothing: the gateway is not there"
+		s.Nothing = "reaches nothing: there is no such gateway"
 		return s, nil
 	}
 	there := w.door()
@@ -91,7 +91,7 @@ func (m *mesh) side(p *istio.Proxy, c *istio.Config, d *door, w way) (routes.Sid
 		host, _, _ = strings.Cut(hosts[0].GetDomains()[0], ":")
 	}
 	e := c.Entry(istio.Target{Scheme: there.scheme, Host: host, Port: there.port})
-	s.Nothing, s.Through = "no HTTP route", e.Cluster
+	s.Nothing, s.Through = "reaches no HTTP route", e.Cluster
 	if e.Why != "" {
 		s.Nothing += ": " + e.Why
 	}
@@ -229,6 +229,10 @@ func sentence(t routes.Treatment) string {
 				return "is redirected: " + strings.Join(lines, ", ")
 			case routes.Direct:
 				return "is answered by the proxy itself: " + strings.Join(lines, ", ")
+			}
+			// Where no route takes it, the line is a sentence.
+			if len(lines) == 1 && (strings.HasPrefix(lines[0], "reaches ") || strings.HasPrefix(lines[0], "goes ")) {
+				return lines[0]
 			}
 			return "goes to " + strings.Join(lines, ", ")
 		}

@@ -50,7 +50,7 @@ func writeDifference(out *bufio.Writer, d Difference) {
 
 // says tells whether the sentences about both ends already say what changed.
 func (d Difference) says(c Change) bool {
-	return c.What == "destination" && d.Before.Text != d.After.Text && d.Before.Answer != nil && d.After.Answer != nil
+	return c.What == "destination" && d.Before.Text != d.After.Text
 }
 
 func writeChange(out *bufio.Writer, c Change) {

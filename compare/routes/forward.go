@@ -6,7 +6,10 @@ import (
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/meshstorm/meshstorm/route"
@@ -172,12 +175,55 @@ func (s *side) mirror(t Treatment, m *routev3.RouteAction_RequestMirrorPolicy) {
 	if name == "" {
 		label = "the cluster that header " + strings.ToLower(m.GetClusterHeader()) + " names"
 	}
-	settings := text(without(m, set("cluster cluster_header")))
-	if settings == "{}" {
-		settings = ""
+	if f := m.GetRuntimeFraction(); f.GetRuntimeKey() == "" && f.GetDefaultValue() != nil {
+		label += " " + fractionText(f.GetDefaultValue())
+	} else if f != nil {
+		label += " " + text(f)
 	}
-	t.add(Mirrors, name, "%s", strings.TrimSpace(label+" "+settings))
+	more := text(without(m, set("cluster cluster_header runtime_fraction")))
+	// What Istio says of all mirrors is not worth telling.
+	if more != "{}" && more != "{trace_sampled: false, disable_shadow_host_suffix_append: true}" {
+		label += " " + more
+	}
+	t.add(Mirrors, name, "%s", label)
 	s.behind(t, name)
+}
+
+// fractionText is a share in percent.
+func fractionText(f *typev3.FractionalPercent) string {
+	of := uint64(100)
+	switch f.GetDenominator() {
+	case typev3.FractionalPercent_TEN_THOUSAND:
+		of = 10_000
+	case typev3.FractionalPercent_MILLION:
+		of = 1_000_000
+	}
+	return percent(uint64(f.GetNumerator()), of) + " %"
+}
+
+// faultText is the configuration of Envoy's fault filter.
+func faultText(config *anypb.Any) string {
+	f := &faultv3.HTTPFault{}
+	if !config.MessageIs(f) || config.UnmarshalTo(f) != nil {
+		return text(config)
+	}
+	var parts []string
+	if d := f.GetDelay(); d.GetFixedDelay() != nil {
+		parts = append(parts, "delay of "+d.GetFixedDelay().AsDuration().String()+" for "+fractionText(d.GetPercentage()))
+	} else if d != nil {
+		parts = append(parts, "delay "+text(d))
+	}
+	switch a := f.GetAbort(); a.GetErrorType().(type) {
+	case *faultv3.FaultAbort_HttpStatus:
+		parts = append(parts, "abort with "+strconv.Itoa(int(a.GetHttpStatus()))+" for "+fractionText(a.GetPercentage()))
+	case nil:
+	default:
+		parts = append(parts, "abort "+text(a))
+	}
+	if more := text(without(f, set("delay abort"))); more != "{}" {
+		parts = append(parts, more)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // rewrites tells what is changed of the path and host. Rewrites of a prefix

@@ -232,7 +232,7 @@ func (r *rule) treatment() Treatment {
 	case r.host.side.Config == nil:
 		t.add(Destination, "", "%s", r.host.side.Nothing)
 	default:
-		t.add(Destination, "", "nowhere: 404, no rule takes it (NR)")
+		t.add(Destination, "", "goes nowhere: 404, no rule takes it (NR)")
 	}
 	r.treated = &t
 	return t

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"net/netip"
 	"slices"
 	"sort"
 	"strings"
@@ -101,6 +102,9 @@ func (c *comparison) cells() []cell {
 	var order []pair
 	exact := c.exactDomains()
 	for _, name := range exact {
+		if c.options.ByName && c.hasNames(name) {
+			continue
+		}
 		p := pair{c.before.host(c.before.domains.find(name)), c.after.host(c.after.domains.find(name))}
 		if groups[p] == nil {
 			order = append(order, p)
@@ -121,6 +125,25 @@ func (c *comparison) cells() []cell {
 		}
 	}
 	return all
+}
+
+// hasNames tells whether a domain is an address of virtual hosts that have
+// names.
+func (c *comparison) hasNames(domain string) bool {
+	if !isAddress(domain) {
+		return false
+	}
+	for _, s := range []*side{c.before, c.after} {
+		if h := s.domains.exact[domain]; h != nil && !slices.ContainsFunc(h.Domains, func(d string) bool { return !isAddress(d) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func isAddress(domain string) bool {
+	_, err := netip.ParseAddr(strings.Trim(withoutPort(domain), "[]"))
+	return err == nil
 }
 
 func (c *comparison) exactDomains() []string {

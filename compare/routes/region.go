@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +26,15 @@ func (c *comparison) regions(at cell, plain bool) []space.Box {
 	region := base.With(field, at.hosts()).With(space.Authority, c.options.Hosts)
 	if c.portsDiffer() {
 		region = region.With(space.Authority, space.Contains(":", false).Not())
+	}
+	if plain && field == space.Authority {
+		const host = "shop.example"
+		for _, name := range []string{host + ":" + strconv.Itoa(c.options.Port), host} {
+			named := region.With(field, space.OneOf(name))
+			if !named.IsEmpty() && c.usualPort() == (name == host) {
+				return []space.Box{base.With(field, space.OneOf(name))}
+			}
+		}
 	}
 	all := c.preferPort(region)
 	if !plain || field != space.Authority {
@@ -83,10 +91,9 @@ func (c *comparison) nice(names []string) (host string, ok bool) {
 	var all []candidate
 	for _, n := range names {
 		bare := withoutPort(n)
-		_, err := netip.ParseAddr(strings.Trim(bare, "[]"))
 		add := func(host string, right bool) {
 			if c.options.Hosts.Has(host) && !(c.portsDiffer() && withoutPort(host) != host) {
-				all = append(all, candidate{host, right, err == nil})
+				all = append(all, candidate{host, right, isAddress(n)})
 			}
 		}
 		switch {

@@ -18,7 +18,7 @@ import (
 // Side is one of the two configurations.
 type Side struct {
 	// Config is nil where nothing answers; Nothing then says what a client
-	// sees, such as "nothing answers on port 80".
+	// sees, such as "reaches nothing".
 	Config  *route.Config
 	Nothing string
 	// Through is the cluster that connections go to as they are where Config is
@@ -44,6 +44,9 @@ type Options struct {
 	// Hosts are the values of the authority that can arrive; the zero value is
 	// all.
 	Hosts space.Strings
+	// ByName leaves out domains that are addresses where their virtual host has
+	// names, too: addresses are often made up, and differ where services do.
+	ByName bool
 	// Memory, where set, keeps what further comparisons have in common with
 	// this one.
 	Memory *Memory

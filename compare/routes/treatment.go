@@ -310,7 +310,10 @@ func (s *side) filters(t Treatment, levels ...map[string]*anypb.Any) {
 			switch {
 			case what == "":
 				t.add(Filters, "", "%s, %s: %s", name, []string{"route", "virtual host", "configuration"}[i], text(level[name]))
-			case !done[name]:
+			case done[name]:
+			case what == Fault:
+				t.add(what, "", "%s", faultText(level[name]))
+			default:
 				t.add(what, "", "%s", text(level[name]))
 			}
 			done[name] = true
