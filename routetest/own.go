@@ -38,10 +38,10 @@ func ownTests(r *strict.Reader, n *yaml.Node, lines []string) []*Test {
 		o.defaults.from, _ = o.Text(v, "from")
 	}
 	if v := fields["host"]; v != nil {
-		o.defaults.host, _ = o.hostURL(v)
+		o.defaults.host = o.hostURL(v)
 	}
 	if v := fields["headers"]; v != nil {
-		o.defaults.headers, _ = o.headers(v, nil)
+		o.defaults.headers = o.headers(v, nil)
 	}
 	var tests []*Test
 	if v := fields["tests"]; v != nil {
@@ -57,11 +57,11 @@ func ownTests(r *strict.Reader, n *yaml.Node, lines []string) []*Test {
 	return tests
 }
 
-// hostURL is the scheme, host and port that a host: names.
-func (o *own) hostURL(n *yaml.Node) (string, bool) {
+// hostURL is the scheme, host and port that a host: names; "" where it is none.
+func (o *own) hostURL(n *yaml.Node) string {
 	text, ok := o.Text(n, "host")
 	if !ok {
-		return "", false
+		return ""
 	}
 	host := strings.TrimSuffix(text, "/")
 	if !strings.Contains(host, "://") {
@@ -70,9 +70,9 @@ func (o *own) hostURL(n *yaml.Node) (string, bool) {
 	_, name, _ := strings.Cut(host, "://")
 	if name == "" || strings.ContainsAny(name, "/?# \t") {
 		o.Fail(n, "write SCHEME://HOST[:PORT], such as http://shop.example", "%q is no host", text)
-		return "", false
+		return ""
 	}
-	return host, true
+	return host
 }
 
 // test reads one test; nil where it cannot run. at is where it stands, which for
@@ -95,11 +95,11 @@ func (o *own) test(n, at *yaml.Node, what string) *Test {
 	}
 	host := o.defaults.host
 	if v := fields["host"]; v != nil {
-		host, _ = o.hostURL(v)
+		host = o.hostURL(v)
 	}
 	t.Request.Headers = o.defaults.headers
 	if v := fields["headers"]; v != nil {
-		t.Request.Headers, _ = o.headers(v, o.defaults.headers)
+		t.Request.Headers = o.headers(v, o.defaults.headers)
 	}
 	if v := fields["random"]; v != nil {
 		t.Request.Random = o.random(v)
@@ -168,10 +168,10 @@ func (o *own) request(n *yaml.Node, t *Test, host string) {
 
 // headers reads NAME: VALUE, or NAME: [VALUE, ...]; they replace those of the
 // same name among the defaults, and an empty value removes them.
-func (o *own) headers(n *yaml.Node, defaults []route.Header) ([]route.Header, bool) {
+func (o *own) headers(n *yaml.Node, defaults []route.Header) []route.Header {
 	if strict.Resolve(n).Kind != yaml.MappingNode {
 		o.Fail(n, "write NAME: VALUE", "headers is %s, expected a mapping", strict.Kind(n))
-		return nil, false
+		return nil
 	}
 	headers := slices.Clone(defaults)
 	for _, p := range strict.Pairs(n) {
@@ -190,5 +190,5 @@ func (o *own) headers(n *yaml.Node, defaults []route.Header) ([]route.Header, bo
 			}
 		}
 	}
-	return headers, true
+	return headers
 }

@@ -258,10 +258,11 @@ func (s Subject) command(r answer.Request) string {
 // quote makes one word of a text for a POSIX shell.
 func quote(s string) string {
 	const safe = "-_./:@%+=,"
-	plain := s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r > 127 || strings.ContainsRune(safe, r))
-	}) < 0
-	if plain {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r > 127 || strings.ContainsRune(safe, r)
+	}
+	special := func(r rune) bool { return !plain(r) }
+	if s != "" && strings.IndexFunc(s, special) < 0 {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

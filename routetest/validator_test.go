@@ -157,7 +157,7 @@ func TestHostsThatNoGatewayKnowsAreAskedAtASidecar(t *testing.T) {
 
 func TestTyposInTestCases(t *testing.T) {
 	for _, tt := range []struct{ about, text, want string }{
-		{"a key of a case", "testCases: [{descripton: a}]", `t.yaml:1:14: test case 1 has no key "descripton"; did you mean description?`},
+		{"a key of a case", "testCases: [{descriptio: a}]", `t.yaml:1:14: test case 1 has no key "descriptio"; did you mean description?`},
 		{"a key of the request", "testCases: [{request: {authority: [a], uri: [/], methods: [GET]}}]", `a request has no key "methods"; did you mean method?`},
 		{"no request", "testCases: [{description: a}]", "test case 1 has no request"},
 		{"no authority", "testCases: [{request: {uri: [/]}}]", "the request has no authority"},
