@@ -48,6 +48,7 @@ type Mesh struct {
 	plain    *plane // nil, or what was made without tokens, where their presence would show
 	gateways []Proxy
 	proxies  []Proxy
+	groups   map[string]Proxy // sidecars of proxies, by groupOf
 	problems []Problem
 	entries  map[string]*entry // what is no pod, by address
 
@@ -125,7 +126,13 @@ func New(ctx context.Context, docs []*manifest.Document, o Options) (*Mesh, erro
 	}
 	m := &Mesh{world: w, plane: p, plain: plain, gateways: gateways, problems: w.sortedProblems(), entries: w.namedEntries()}
 	m.proxies = append(m.proxies, gateways...)
-	m.proxies = append(m.proxies, w.groups()...)
+	w.matter = w.labelsThatMatter()
+	groups := w.groups()
+	m.proxies = append(m.proxies, groups...)
+	m.groups = map[string]Proxy{}
+	for _, p := range groups {
+		m.groups[groupOf(w.matter, p.Namespace, p.Labels)] = p
+	}
 	return m, nil
 }
 
@@ -153,6 +160,15 @@ func (m *Mesh) Sidecar(service string) (Proxy, error) { return m.world.sidecar(s
 // EnvoyFilter or a DestinationRule tells workloads apart by. Workloads without
 // a sidecar are left out.
 func (m *Mesh) Proxies() []Proxy { return m.proxies }
+
+// Alike is the one of Proxies that istiod sends the same outbound routes to:
+// asking it saves a translation. A proxy that has none is its own.
+func (m *Mesh) Alike(p Proxy) Proxy {
+	if other, ok := m.groups[groupOf(m.world.matter, p.Namespace, p.Labels)]; ok && p.Kind == Sidecar {
+		return other
+	}
+	return p
+}
 
 // Config translates for a proxy; the answer is kept.
 func (m *Mesh) Config(ctx context.Context, p Proxy) (*Config, error) {

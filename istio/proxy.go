@@ -153,26 +153,32 @@ func (w *world) serviceNames() string {
 // routes to: routes depend on the namespace, and on the labels that some
 // object selects or matches by.
 func (w *world) groups() []Proxy {
-	matter := w.labelsThatMatter()
 	seen := map[string]bool{}
 	var all []Proxy
 	for _, l := range w.workloads {
 		if l.gateway || !l.injected {
 			continue
 		}
-		var b strings.Builder
-		b.WriteString(l.Namespace)
-		for _, k := range matter {
-			b.WriteString("\x00" + k + "=" + l.labels[k])
-		}
-		if seen[b.String()] {
+		group := groupOf(w.matter, l.Namespace, l.labels)
+		if seen[group] {
 			continue
 		}
-		seen[b.String()] = true
+		seen[group] = true
 		all = append(all, w.sidecarOf(l, w.serviceOf(l)))
 	}
 	sortProxies(all)
 	return all
+}
+
+// groupOf names the group of workloads with these labels; matter are the labels
+// that tell groups apart.
+func groupOf(matter []string, namespace string, labels map[string]string) string {
+	var b strings.Builder
+	b.WriteString(namespace)
+	for _, k := range matter {
+		b.WriteString("\x00" + k + "=" + labels[k])
+	}
+	return b.String()
 }
 
 // serviceOf names a workload as Sidecar takes it: by a Service of its pods.

@@ -30,6 +30,7 @@ type world struct {
 	byAddress       map[string]*workload
 	byLabel         map[string][]*workload
 	profileGateways map[key]bool
+	matter          []string // labels that tell groups of workloads apart
 	usesGatewayAPI  bool
 	namedPatches    bool // an EnvoyFilter asks for routes by name
 	plain           bool // names are as written

@@ -75,6 +75,10 @@ func (s Subject) ask(ctx context.Context, t *Test, r *Report) Result {
 	out.Request = requestText(asked)
 	out.fail(t.want.check(a))
 	if out.Status != StatusPassed {
+		a.Request.Brief = false // once more, for what each rule said
+		if full, err := s.Mesh.Ask(ctx, a.Request); err == nil {
+			a = full
+		}
 		out.Hints = hints(a, t.want.aim())
 		out.Command = s.command(asked)
 	}
@@ -129,13 +133,15 @@ const maxSidecars = 20
 // and where that has no virtual host for the request, a sidecar of every
 // namespace until a VirtualService takes it.
 func (s Subject) answer(ctx context.Context, t *Test) (*answer.Answer, error) {
-	a, err := s.Mesh.Ask(ctx, t.Request)
+	asked := t.Request
+	asked.Brief = true
+	a, err := s.Mesh.Ask(ctx, asked)
 	if !t.anywhere || err == nil && a.VHost != "" {
 		return a, err
 	}
 	for _, from := range s.sidecars() {
 		for _, url := range urls(t) {
-			r := t.Request
+			r := asked
 			r.From, r.URL = from, url
 			b, bErr := s.Mesh.Ask(ctx, r)
 			if bErr == nil && b.Winner != nil && b.Winner.VirtualService != "" {

@@ -110,6 +110,7 @@ func (m *Mesh) Ask(ctx context.Context, r answer.Request) (*answer.Answer, error
 
 // place is where a request enters: a proxy, and the routes that answer there.
 type place struct {
+	proxy  istio.Proxy // the one that was asked; config may be that of one like it
 	config *istio.Config
 	entry  istio.Entry
 	routes *route.Config // nil where entry.Routes is
@@ -120,7 +121,7 @@ func (m *Mesh) enter(ctx context.Context, p istio.Proxy, t istio.Target) (*place
 	if err != nil {
 		return nil, err
 	}
-	at := &place{config: c, entry: c.Entry(t)}
+	at := &place{proxy: p, config: c, entry: c.Entry(t)}
 	if at.entry.Routes != nil {
 		if at.routes, err = m.compile(at.entry.Routes); err != nil {
 			return nil, fmt.Errorf("the routes of %s %s/%s: %w", p.Kind, p.Namespace, p.Name, err)
@@ -131,7 +132,7 @@ func (m *Mesh) enter(ctx context.Context, p istio.Proxy, t istio.Target) (*place
 
 // follow gives the answer of one proxy.
 func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
-	p := at.config.Proxy
+	p := at.proxy
 	a := &answer.Answer{
 		APIVersion: answer.APIVersion,
 		Request:    q.asked,
@@ -144,8 +145,14 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		a.Outcome, a.Reason = answer.OutcomeNoListener, at.entry.Why
 		return a, nil
 	}
-	d, verdicts := at.routes.Explain(&q.proxy)
-	a.Rules = m.rules(at, verdicts)
+	var d route.Decision
+	if q.asked.Brief {
+		d = at.routes.Decide(&q.proxy)
+	} else {
+		var verdicts []route.Verdict
+		d, verdicts = at.routes.Explain(&q.proxy)
+		a.Rules = m.rules(at, verdicts)
+	}
 	if d.VirtualHost != nil {
 		a.VHost = d.VirtualHost.Name
 	}
@@ -173,7 +180,7 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		}
 	case d.Route == nil:
 		a.Outcome, a.Status, a.Flag = answer.OutcomeNotFound, http.StatusNotFound, answer.FlagNoRoute
-		a.Reason = fmt.Sprintf("none of the %d routes of virtual host %s takes it", len(verdicts), d.VirtualHost.Name)
+		a.Reason = fmt.Sprintf("none of the %d routes of virtual host %s takes it", len(d.VirtualHost.Routes), d.VirtualHost.Name)
 	case effect.Direct != nil:
 		a.Outcome, a.Status = answer.OutcomeDirect, effect.Direct.Status
 		a.Direct = &answer.Direct{Status: effect.Direct.Status, Body: effect.Direct.Body}

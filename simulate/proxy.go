@@ -24,7 +24,11 @@ func (m *Mesh) proxyFor(ctx context.Context, q *question) (*place, error) {
 		if err != nil {
 			return nil, err
 		}
-		return m.enter(ctx, p, q.target)
+		at, err := m.enter(ctx, m.Alike(p), q.target)
+		if err == nil {
+			at.proxy = p
+		}
+		return at, err
 	}
 	gateways := m.Gateways()
 	if named {

@@ -30,6 +30,8 @@ type Request struct {
 	// Random, where set, is the random value for fractions and weights; nil
 	// asks for the whole split.
 	Random *uint64 `json:"random,omitempty"`
+	// Brief leaves out the verdicts of the rules, for those who ask often.
+	Brief bool `json:"-"`
 }
 
 // Outcomes.
