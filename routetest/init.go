@@ -30,8 +30,9 @@ const exampleHost = "shop.example"
 // given.
 func Init(m *deploy.Model, manifests ...*manifest.Document) []manifest.File {
 	var files []manifest.File
+	served := newServed(m)
 	for _, s := range m.Services {
-		in := implied{m: m, s: s, manifests: manifests}
+		in := implied{m: m, s: s, manifests: manifests, served: served}
 		text := in.edge() + in.callers()
 		if text == "" {
 			continue
@@ -78,6 +79,7 @@ type implied struct {
 	m         *deploy.Model
 	s         *deploy.Service
 	manifests []*manifest.Document
+	served    *served
 }
 
 // row is one test.
@@ -210,22 +212,8 @@ func (b *rowBuilder) cut(path string) bool {
 
 // nowhere adds a path that no exposed service takes.
 func (b *rowBuilder) nowhere(path string) {
-	for _, s := range b.in.m.Services {
-		if !s.Exposed {
-			continue
-		}
-		if b.in.m.Settings.Routing == "msaez" {
-			if path == "/"+s.Plural {
-				return
-			}
-			continue
-		}
-		for _, p := range s.Prefixes {
-			takes, err := regexp.Compile("^(?:" + deploy.PathRegex(s.PathPrefix+p.Path) + ")$")
-			if err != nil || takes.MatchString(deploy.EncodePath(path)) {
-				return
-			}
-		}
+	if b.in.served.take(path) {
+		return
 	}
 	if !b.seen["GET "+path+" nowhere"] {
 		b.seen["GET "+path+" nowhere"] = true
