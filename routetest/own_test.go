@@ -74,7 +74,7 @@ func TestEveryExpectationHoldsOrFailsByItself(t *testing.T) {
 		"GET http://shop.example/half":        halfDown(),
 		"GET http://shop.example/redirect":    {Outcome: answer.OutcomeRedirect, Status: 301, Redirect: &answer.Redirect{Code: 301, Location: "https://new.example/%EC%A3%BC"}},
 		"GET http://shop.example/tea":         {Outcome: answer.OutcomeDirect, Status: 418, Direct: &answer.Direct{Status: 418}},
-		"GET http://shop.example/nobody":      {Outcome: answer.OutcomeNoListener, Reason: "nothing listens on port 81"},
+		"GET http://shop.example/nobody":      {Outcome: answer.OutcomeNotFound, Closed: true, Reason: "nothing listens on port 81"},
 		"GET http://shop.example/aborted":     aborted(),
 		"GET http://shop.example/external":    {Outcome: answer.OutcomeRoute, Destinations: []answer.Destination{{Host: "api.example.com", Port: 443, Share: 1}}},
 		"order GET http://shop.example/order": routed(share("order", "canary", 100)),

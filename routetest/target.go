@@ -215,7 +215,7 @@ func (t *target) check(a *answer.Answer) []Failure {
 	case toRespond:
 		ok = a.Direct != nil && t.status == a.Direct.Status
 	case toNoListener:
-		ok = a.Outcome == answer.OutcomeNoListener
+		ok = a.Closed
 	}
 	if ok {
 		return nil
@@ -273,7 +273,7 @@ func result(a *answer.Answer) string {
 		return fmt.Sprintf("redirect %d %s", a.Redirect.Code, a.Redirect.Location)
 	case a.Direct != nil:
 		return fmt.Sprintf("respond %d", a.Direct.Status)
-	case a.Outcome == answer.OutcomeNoListener:
+	case a.Closed:
 		return because("no listener", a.Reason)
 	case a.Outcome != answer.OutcomeRoute:
 		return because(strings.TrimSpace(fmt.Sprintf("%d %s", max(a.Status, http.StatusContinue), a.Flag)), a.Reason)

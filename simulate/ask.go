@@ -137,12 +137,19 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		APIVersion: answer.APIVersion,
 		Request:    q.asked,
 		Proxy:      answer.Proxy{Kind: p.Kind, Name: p.Name, Namespace: p.Namespace, Labels: p.Labels},
+		// Lists are lists in JSON also where they are empty.
+		Rules: []answer.Rule{}, Destinations: []answer.Destination{}, Mirrors: []answer.Mirror{}, Headers: []string{},
 	}
 	if at.entry.Listener != nil {
 		a.Listener = at.entry.Listener.GetName()
 	}
 	if at.routes == nil {
-		a.Outcome, a.Reason = answer.OutcomeNoListener, at.entry.Why
+		a.Outcome, a.Flag, a.Reason, a.Closed = answer.OutcomeNotFound, answer.FlagNoRoute, at.entry.Why, true
+		if at.entry.Cluster != "" { // the connection goes on, but not as HTTP
+			a.Outcome, a.Flag, a.Closed = answer.OutcomeUnsupported, "", false
+			a.Reason = "unsupported: no HTTP is looked at: " + at.entry.Why
+			a.Unsupport = []string{a.Reason}
+		}
 		return a, nil
 	}
 	var d route.Decision
@@ -176,7 +183,7 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		a.Outcome, a.Status = answer.OutcomeRedirect, effect.Redirect.Code
 		a.Redirect = &answer.Redirect{Location: effect.Redirect.Location, Code: effect.Redirect.Code}
 		if d.TLSRedirect {
-			a.Rules, a.Reason = nil, "the Gateway's server has httpsRedirect, which answers before any rule is tried"
+			a.Rules, a.Reason = []answer.Rule{}, "the Gateway's server has httpsRedirect, which answers before any rule is tried"
 		}
 	case d.Route == nil:
 		a.Outcome, a.Status, a.Flag = answer.OutcomeNotFound, http.StatusNotFound, answer.FlagNoRoute

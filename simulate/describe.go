@@ -15,7 +15,7 @@ import (
 
 // describe fills in what is done to the request on the way.
 func (m *Mesh) describe(a *answer.Answer, at *place, d route.Decision, e *route.Effect, q *question) {
-	a.Headers, a.Hash, a.CORS, a.Unsupport = e.HeaderChanges, e.Hash, e.CORS, e.Unsupported
+	a.Headers, a.Hash, a.CORS, a.Unsupport = append(a.Headers, e.HeaderChanges...), e.Hash, e.CORS, e.Unsupported
 	if a.Outcome == answer.OutcomeRedirect || a.Outcome == answer.OutcomeDirect || d.Route == nil {
 		return
 	}

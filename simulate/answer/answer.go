@@ -43,34 +43,37 @@ const (
 	OutcomeNoCluster   = "no_cluster"          // 503, flag NC
 	OutcomeNoUpstream  = "no_healthy_upstream" // 503, flag UH
 	OutcomeUnsupported = "unsupported"
-	OutcomeNoListener  = "no_listener" // nothing answers on the port, or no HTTP
 )
 
 // Answer is what happens to a request. Its JSON form is part of the public
 // interface (docs/schema/route.json).
 type Answer struct {
-	APIVersion string   `json:"apiVersion"`
-	Request    Request  `json:"request"`
-	Proxy      Proxy    `json:"proxy"`
-	Outcome    string   `json:"outcome"`
-	Status     int      `json:"status,omitempty"` // what the client gets where no upstream answers
-	Flag       string   `json:"flag,omitempty"`   // Envoy's response flag: NR, NC, UH
-	Reason     string   `json:"reason,omitempty"` // why, in words, where it is no plain route
-	Listener   string   `json:"listener,omitempty"`
-	VHost      string   `json:"virtualHost,omitempty"`
-	Winner     *Winner  `json:"winner,omitempty"`
-	Rules      []Rule   `json:"rules,omitempty"` // in istiod's order
-	Unsupport  []string `json:"unsupported,omitempty"`
+	APIVersion string  `json:"apiVersion"`
+	Request    Request `json:"request"`
+	Proxy      Proxy   `json:"proxy"`
+	Outcome    string  `json:"outcome"`
+	Status     int     `json:"status,omitempty"` // what the client gets where no upstream answers
+	Flag       string  `json:"flag"`             // Envoy's response flag: NR, NC, UH
+	Reason     string  `json:"reason,omitempty"` // why, in words, where it is no plain route
+	Listener   string  `json:"listener,omitempty"`
+	// Closed is true where nothing on the port takes the connection, so that no
+	// HTTP is spoken; the outcome is not_found and the flag NR, as Envoy's is for
+	// a connection without a filter chain.
+	Closed    bool     `json:"closed,omitempty"`
+	VHost     string   `json:"virtualHost"`
+	Winner    *Winner  `json:"winner"`
+	Rules     []Rule   `json:"rules"` // in istiod's order
+	Unsupport []string `json:"unsupported,omitempty"`
 
-	Destinations []Destination `json:"destinations,omitempty"`
-	Rewrite      *Rewrite      `json:"rewrite,omitempty"`
+	Destinations []Destination `json:"destinations"`
+	Rewrite      *Rewrite      `json:"rewrite"`
 	Redirect     *Redirect     `json:"redirect,omitempty"`
 	Direct       *Direct       `json:"directResponse,omitempty"`
-	Timeout      string        `json:"timeout,omitempty"` // a Go duration; "" for none
-	Retries      *Retries      `json:"retries,omitempty"`
-	Fault        *Fault        `json:"fault,omitempty"`
-	Mirrors      []Mirror      `json:"mirrors,omitempty"`
-	Headers      []string      `json:"headers,omitempty"` // changes, in words
+	Timeout      string        `json:"timeout"` // a Go duration; "" for none
+	Retries      *Retries      `json:"retries"`
+	Fault        *Fault        `json:"fault"`
+	Mirrors      []Mirror      `json:"mirrors"`
+	Headers      []string      `json:"headers"` // changes, in words
 	Hash         []string      `json:"hash,omitempty"`
 	CORS         *route.CORS   `json:"cors,omitempty"`
 
@@ -93,13 +96,13 @@ type Proxy struct {
 
 // Winner is the rule that took the request.
 type Winner struct {
-	VirtualService string `json:"virtualService,omitempty"` // or the HTTPRoute's name; "" for Istio's own route
-	Kind           string `json:"kind,omitempty"`           // VirtualService, HTTPRoute
-	Namespace      string `json:"namespace,omitempty"`
+	VirtualService string `json:"virtualService"` // or the HTTPRoute's name; "" for Istio's own route
+	Kind           string `json:"kind,omitempty"` // VirtualService, HTTPRoute
+	Namespace      string `json:"namespace"`
 	Rule           string `json:"rule"`
-	File           string `json:"file,omitempty"`
-	Line           int    `json:"line,omitempty"`
-	Source         string `json:"source,omitempty"` // the model element
+	File           string `json:"file"`
+	Line           int    `json:"line"`
+	Source         string `json:"source"` // the model element
 }
 
 // Rule is one route and its verdict.
@@ -109,13 +112,13 @@ type Rule struct {
 	File           string `json:"file,omitempty"`
 	Line           int    `json:"line,omitempty"`
 	Matched        bool   `json:"matched"`
-	Failed         string `json:"failed,omitempty"`
+	Failed         string `json:"failed"`
 }
 
 // Destination is one share of the traffic.
 type Destination struct {
 	Host      string   `json:"host"`
-	Subset    string   `json:"subset,omitempty"`
+	Subset    string   `json:"subset"`
 	Port      int      `json:"port"`
 	Weight    int      `json:"weight"`
 	Share     float64  `json:"share"`     // 0-1

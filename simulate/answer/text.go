@@ -28,6 +28,9 @@ func WriteText(w io.Writer, a *Answer) error {
 
 // Verdict is the answer in one sentence.
 func (a *Answer) Verdict() string {
+	if a.Closed {
+		return "reaches no HTTP route: " + a.Reason
+	}
 	status := fmt.Sprint(a.Status)
 	if a.Flag != "" {
 		status += " " + a.Flag
@@ -58,8 +61,6 @@ func (a *Answer) Verdict() string {
 		return s
 	case OutcomeDirect:
 		return fmt.Sprintf("is answered by the proxy itself with %d", a.Direct.Status)
-	case OutcomeNoListener:
-		return "reaches no HTTP route: " + a.Reason
 	case OutcomeUnsupported:
 		return "cannot be told: " + a.Reason
 	}
