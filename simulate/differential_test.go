@@ -272,6 +272,7 @@ func TestTheMeshDoesWhatIstioDocuments(t *testing.T) {
 	if testing.Short() {
 		worlds = 20
 	}
+	taken, asked := 0, 0
 	for seed := range worlds {
 		r := rand.New(rand.NewPCG(uint64(seed), 3))
 		w := randomWorld(r)
@@ -302,9 +303,17 @@ func TestTheMeshDoesWhatIstioDocuments(t *testing.T) {
 			if len(a.Destinations) > 0 {
 				fmt.Sscanf(a.Destinations[0].Subset, "v%d", &got)
 			}
+			asked++
+			if got >= 0 {
+				taken++
+			}
 			if want := w.want(method, u, headers); got != want {
 				t.Fatalf("seed %d: %s %s %v is taken by rule %d, want %d\n%s\n%+v", seed, method, target, headers, got, want, w.yaml(), a.Rules)
 			}
 		}
 	}
+	if taken < asked/5 || taken > asked*9/10 {
+		t.Errorf("rules took %d of %d requests: the worlds ask too little", taken, asked)
+	}
+	t.Logf("rules took %d of %d requests", taken, asked)
 }
