@@ -57,8 +57,9 @@ func bites(b Box, by []Box, m *meter) (out []Box, exact bool) {
 		out = append(out, bite)
 	}
 	if len(out) > 1 {
-		out = join(out, Path)
-		out = joinAll(out)
+		joining := newMeter() // what cannot be joined cheaply stays apart
+		out = join(out, Path, joining)
+		out = joinAll(out, joining)
 	}
 	slices.SortStableFunc(out, func(x, y Box) int {
 		return len(x.fields) + len(x.atoms) - len(y.fields) - len(y.atoms)
@@ -88,7 +89,7 @@ func (b Box) fulfils(f fieldSet, m *meter) bool {
 }
 
 // join makes one box of those that differ in one field alone.
-func join(boxes []Box, by Field) []Box {
+func join(boxes []Box, by Field, m *meter) []Box {
 	groups := map[string]int{}
 	var out []Box
 	var sets [][]Strings
@@ -111,7 +112,7 @@ func join(boxes []Box, by Field) []Box {
 		if len(s) > 1 {
 			i, _ := out[n].index(by)
 			out[n].fields = slices.Clone(out[n].fields)
-			out[n].fields[i].set = union(s)
+			out[n].fields[i].set = union(s, m)
 			if !out[n].Exactly() { // too large together: keep them apart
 				return boxes
 			}
@@ -121,7 +122,7 @@ func join(boxes []Box, by Field) []Box {
 }
 
 // joinAll joins by every other field that the boxes have.
-func joinAll(boxes []Box) []Box {
+func joinAll(boxes []Box, m *meter) []Box {
 	var names []Field
 	for _, b := range boxes {
 		for _, f := range b.fields {
@@ -136,17 +137,17 @@ func joinAll(boxes []Box) []Box {
 		names = names[:16]
 	}
 	for _, f := range names {
-		boxes = join(boxes, f)
+		boxes = join(boxes, f, m)
 	}
 	return boxes
 }
 
 // union joins in pairs, so that long lists are merged a few times only.
-func union(sets []Strings) Strings {
+func union(sets []Strings, m *meter) Strings {
 	for len(sets) > 1 {
 		var next []Strings
 		for i := 0; i+1 < len(sets); i += 2 {
-			next = append(next, sets[i].Or(sets[i+1]))
+			next = append(next, sets[i].or(sets[i+1], m))
 		}
 		if len(sets)%2 == 1 {
 			next = append(next, sets[len(sets)-1])
@@ -154,6 +155,15 @@ func union(sets []Strings) Strings {
 		sets = next
 	}
 	return sets[0]
+}
+
+// Key is a text that is equal for equal boxes; most different boxes have
+// different ones.
+func (b Box) Key() string {
+	if b.empty {
+		return "empty"
+	}
+	return b.key("")
 }
 
 // key is equal for boxes that differ in the one field alone.

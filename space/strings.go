@@ -217,6 +217,10 @@ func (s Strings) machine(m *meter) (*dfa, bool) {
 // too much, never too little.
 func (s Strings) Exactly() bool { return !s.vague }
 
+// Literal tells whether the set is made of literals and prefixes alone, so that
+// asking about it costs next to nothing; other sets are automata.
+func (s Strings) Literal() bool { return s.dfa == nil }
+
 // IsEmpty tells whether nothing, not even missing, is in the set.
 func (s Strings) IsEmpty() bool { return s.noAbsent && s.noStrings() }
 

@@ -208,23 +208,70 @@ func reachable(m *meter, machines ...machine) bool {
 	if w.accepts(first) {
 		return true
 	}
-	seen := map[position]bool{first: true}
+	seen := newVisited(w)
+	seen.add(first)
 	for todo := []position{first}; len(todo) > 0; {
 		at := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		for i := len(w.reps) - 1; i >= 0; i-- {
 			to, ok := w.step(at, w.reps[i])
-			if !ok || seen[to] {
+			if !ok || !seen.add(to) {
 				continue
 			}
 			if w.accepts(to) || !m.spend(1) {
 				return true
 			}
-			seen[to] = true
 			todo = append(todo, to)
 		}
 	}
 	return false
+}
+
+// visited is a set of positions: bits where there are few, a map elsewhere.
+type visited struct {
+	sizes [3]int
+	bits  []uint64
+	set   map[position]bool
+}
+
+// maxBits is how many positions are kept as bits.
+const maxBits = 1 << 18
+
+func newVisited(w *walk) *visited {
+	v := &visited{sizes: [3]int{1, 1, 1}}
+	n := 1
+	for i, m := range w.machines {
+		switch m := m.(type) {
+		case *dfa:
+			v.sizes[i] = len(m.accept)
+		case *walker:
+			v.sizes[i] = int(walkBase + 3*m.n)
+		}
+		n *= v.sizes[i] // at most the limits of automata, cubed
+	}
+	if n > maxBits {
+		v.set = map[position]bool{}
+		return v
+	}
+	v.bits = make([]uint64, n/64+1)
+	return v
+}
+
+// add tells whether the position is new.
+func (v *visited) add(p position) bool {
+	if v.set != nil {
+		if v.set[p] {
+			return false
+		}
+		v.set[p] = true
+		return true
+	}
+	n := (int(p[0])*v.sizes[1]+int(p[1]))*v.sizes[2] + int(p[2])
+	if v.bits[n/64]&(1<<(n%64)) != 0 {
+		return false
+	}
+	v.bits[n/64] |= 1 << (n % 64)
+	return true
 }
 
 // readable finds the member that is easiest to read: short, of letters, digits

@@ -13,13 +13,14 @@ import (
 
 // host is a virtual host of one side, or what stands for having none.
 type host struct {
-	side  *side
-	of    *route.VirtualHost // nil where no virtual host takes the request
-	rules []*rule            // in order; the last takes what no route takes
-	total [sha256.Size]byte  // see sum
-	ready bool               // rules and total are there
-	list  *space.List
-	owner []int // the rule of each box in list
+	side   *side
+	of     *route.VirtualHost // nil where no virtual host takes the request
+	rules  []*rule            // in order; the last takes what no route takes
+	total  [sha256.Size]byte  // see sum
+	ready  bool               // rules and total are there
+	list   *space.List
+	owner  []int // the rule of each box in list
+	costly int   // how many of them are costly
 }
 
 // rule is a route of a virtual host, or what the virtual host does by itself.
@@ -278,14 +279,29 @@ func (h *host) looksAtHost() bool {
 	return false
 }
 
-// boxList indexes the boxes of all rules.
+// costly tells whether a box can only be told from others of its kind by a
+// search: its paths are an expression that begins with nothing certain.
+func costly(b space.Box) bool {
+	p := b.Field(space.Path)
+	return !p.Literal() && len(p.Lead()) < 2
+}
+
+// boxList indexes the boxes of all rules, but for those that an equal one of an
+// earlier rule makes dead.
 func (h *host) boxList() *space.List {
 	if h.list == nil {
 		h.list = &space.List{}
+		seen := map[string]bool{}
 		for i, r := range h.rules {
 			for _, b := range r.boxes() {
-				h.list.Add(b)
-				h.owner = append(h.owner, i)
+				if key := b.Key(); !seen[key] {
+					seen[key] = true
+					h.list.Add(b)
+					h.owner = append(h.owner, i)
+					if costly(b) {
+						h.costly++
+					}
+				}
 			}
 		}
 	}

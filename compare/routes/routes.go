@@ -86,7 +86,7 @@ type Difference struct {
 	Before, After End
 	Changes       []Change
 	Number        int // within the Memory, from 1
-	Regions       int // how many pieces of the conditions differ in this way
+	Regions       int // how many pieces of the conditions differ in this way, at least
 }
 
 // End is where a request ends on one side.

@@ -296,3 +296,20 @@ func BenchmarkConfigs(b *testing.B) {
 		})
 	}
 }
+
+func TestTooManyExpressionsAreNotProved(t *testing.T) {
+	side := func(cluster string) *routev3.RouteConfiguration {
+		var all []string
+		for i := range 450 {
+			all = append(all, fmt.Sprintf(`{"match": {"safe_regex": {"regex": "/[^/]+/service-%d/[0-9]+"}}, "route": {"cluster": %q}}`, i, cluster))
+		}
+		return one(t, all...)
+	}
+	got, err := routes.Configs(t.Context(), side("a"), side("b"), routes.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Differences) == 0 || len(got.Unproved) != 1 || len(got.Disagreements) > 0 {
+		t.Errorf("%d differences, %v not proved, %v", len(got.Differences), got.Unproved, got.Disagreements)
+	}
+}

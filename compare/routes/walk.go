@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/meshstorm/meshstorm/space"
@@ -9,8 +8,10 @@ import (
 
 // Limits for one pair of virtual hosts.
 const (
-	maxRegions = 50_000 // pieces that are looked at
-	maxTries   = 6      // requests that are evaluated for one pair of rules
+	maxRegions  = 50_000  // pieces that are looked at
+	maxTries    = 6       // requests that are evaluated for one pair of rules
+	maxSearches = 150_000 // pairs of expressions that are laid side by side
+	maxHard     = 40      // remainders that are beyond the limits of package space
 )
 
 // compareHosts compares what two virtual hosts do to the requests of a cell.
@@ -58,12 +59,14 @@ func (c *comparison) domainField() space.Field {
 // walk finds the pieces that two virtual hosts treat differently.
 type walk struct {
 	*comparison
-	a, b    *host
-	region  []space.Box // the same requests; those that clients rather send come first
-	pairs   map[[2]int]*pair
-	order   [][2]int
-	regions int
-	stopped bool
+	a, b     *host
+	region   []space.Box // the same requests; those that clients rather send come first
+	pairs    map[[2]int]*pair
+	order    [][2]int
+	regions  int
+	hard     int
+	searches int
+	stopped  bool
 }
 
 // pair is a rule of each side with requests that both take.
@@ -107,37 +110,82 @@ func (w *walk) follow(from *host, n int, to *host, wanted func(int) bool, key fu
 	for k := first; k < len(from.owner) && from.owner[k] == n; k++ {
 		for rank, region := range w.region {
 			own := region.And(list.Box(k))
-			if own.IsEmpty() {
+			if own.IsEmpty() || w.stop() {
 				continue
 			}
-			var candidates []int
+			if costly(own) {
+				w.searches += to.costly
+			}
 			near := other.Overlapping(own)
-			for x, m := range near {
-				if i := to.owner[m]; wanted(i) && !from.rules[n].same(to.rules[i]) {
-					candidates = append(candidates, x)
+			var slow []int
+			for _, m := range near {
+				i := to.owner[m]
+				if wanted(i) && !from.rules[n].same(to.rules[i]) && !w.quick(key(i), own.And(other.Box(m)), rank) {
+					slow = append(slow, m)
 				}
 			}
-			if len(candidates) == 0 {
+			if len(slow) == 0 {
 				continue
 			}
-			pieces, _ := space.Left(own, earlier(list, list.Overlapping(own), k))
-			for _, piece := range pieces {
-				for _, x := range candidates {
-					m := near[x]
-					both := piece.And(other.Box(m))
-					if both.IsEmpty() {
-						continue
-					}
-					hits, _ := space.Left(both, earlier(other, near, m))
-					for _, hit := range hits {
-						if w.hit(key(to.owner[m]), hit, rank) {
-							return
+			for _, piece := range w.left(own, earlier(list, list.Overlapping(own), k)) {
+				for _, m := range slow {
+					if at := key(to.owner[m]); w.pairs[at] == nil || w.pairs[at].found == nil {
+						if !piece.Overlaps(other.Box(m)) {
+							continue
+						}
+						for _, hit := range w.left(piece.And(other.Box(m)), earlier(other, near, m)) {
+							w.hit(at, hit, rank)
 						}
 					}
 				}
 			}
 		}
 	}
+}
+
+// quick tries a request of what two boxes have in common before anything is
+// taken away from it: where it is known to be treated differently, or where
+// they have nothing in common, there is nothing left to find.
+func (w *walk) quick(key [2]int, both space.Box, rank int) bool {
+	if both.IsEmpty() {
+		return true
+	}
+	witness, ok := both.Witness()
+	if !ok || len(witness.Atoms) > 0 {
+		return false
+	}
+	request := w.request(witness)
+	a, b := w.a.rules[key[0]], w.b.rules[key[1]]
+	w.result.Counts.Asked++
+	gotA, whyA := w.before.ask(w.a, &request)
+	gotB, whyB := w.after.ask(w.b, &request)
+	if gotA != a || gotB != b || whyA+whyB != "" {
+		return false
+	}
+	p := w.pair(key, rank)
+	w.confirm(p, a, b, request)
+	if p.found != nil && rank == p.first {
+		p.regions++
+	}
+	return p.found != nil
+}
+
+// left is what is left of a box; it is asked less where that is often hard.
+func (w *walk) left(b space.Box, by []space.Box) []space.Box {
+	if b.IsEmpty() || w.stop() {
+		return nil
+	}
+	rest, proved := space.Left(b, by)
+	if !proved {
+		w.hard++
+	}
+	return rest
+}
+
+// stop tells whether there is too much to look at.
+func (w *walk) stop() bool {
+	w.stopped = w.stopped || w.regions > maxRegions || w.hard > maxHard || w.searches > maxSearches || w.ctx.Err() != nil
+	return w.stopped
 }
 
 // earlier are the boxes of near that stand before box k.
@@ -152,28 +200,29 @@ func earlier(list *space.List, near []int, k int) []space.Box {
 	return by
 }
 
-// hit notes a piece that is treated differently; stop is true where there are
-// too many.
-func (w *walk) hit(key [2]int, piece space.Box, rank int) (stop bool) {
+// pair is what is known of two rules.
+func (w *walk) pair(key [2]int, rank int) *pair {
 	p := w.pairs[key]
 	if p == nil {
 		p = &pair{first: rank}
 		w.pairs[key] = p
 		w.order = append(w.order, key)
 	}
+	return p
+}
+
+// hit notes a piece that is treated differently.
+func (w *walk) hit(key [2]int, piece space.Box, rank int) {
+	p := w.pair(key, rank)
 	if rank == p.first { // regions split what is compared by hosts alone
 		p.regions++
 	}
-	if w.regions++; w.regions%256 == 0 && w.ctx.Err() != nil || w.regions > maxRegions {
-		w.stopped = true
-		return true
-	}
+	w.regions++
 	if p.tries < maxTries && (p.found == nil || rank == p.rank) {
 		p.tries++
 		p.rank = rank
 		w.try(p, key, piece)
 	}
-	return false
 }
 
 // report writes down the pairs in the order of side a's rules.
@@ -205,7 +254,7 @@ func (w *walk) report() (all found) {
 	}
 	if w.stopped {
 		w.result.Unproved = append(w.result.Unproved, Unproved{Before: End{Host: w.a.of}, After: End{Host: w.b.of},
-			Reason: fmt.Sprintf("the conditions fall into more than %d pieces; the rest was not compared", maxRegions)})
+			Reason: "the conditions overlap in too many ways to compute with all of them; the rest was not compared"})
 	}
 	return all
 }
