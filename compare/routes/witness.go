@@ -22,6 +22,7 @@ func (c *comparison) request(w space.Witness) route.Request {
 	if !ok {
 		authority = "shop.example"
 	}
+	finest := uint64(0)
 	bare := space.Witness{Values: map[space.Field]string{}}
 	r := route.Request{Scheme: scheme, Authority: authority}
 	for f, v := range w.Values {
@@ -32,8 +33,8 @@ func (c *comparison) request(w space.Witness) route.Request {
 			m, err := strconv.ParseUint(of, 10, 64)
 			n, err2 := strconv.ParseUint(v, 10, 64)
 			// Of several, the number that the finest one gives.
-			if err == nil && err2 == nil && (r.Random == 0 || m > 10_000) {
-				r.Random = n
+			if err == nil && err2 == nil && m > finest {
+				finest, r.Random = m, n
 			}
 		default:
 			bare.Values[f] = v
