@@ -293,3 +293,19 @@ func folder(t *testing.T, dir string) string {
 	}
 	return all.String()
 }
+
+func TestRouteNamesFiltersThatItDoesNotLookAt(t *testing.T) {
+	dir := exampleCopy(t)
+	write(t, `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny, namespace: istio-system}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  action: DENY
+  rules: [{to: [{operation: {paths: ["/orders*"]}}]}]
+`, dir, "kubernetes/deny.yaml")
+	a := ask(t, dir, "GET", "http://shop.example/orders/1")
+	if len(a.Unsupport) != 1 || !strings.HasPrefix(a.Unsupport[0], "unsupported: ") || !strings.Contains(a.Unsupport[0], "rbac") {
+		t.Errorf("unsupported: %q", a.Unsupport)
+	}
+}

@@ -144,12 +144,7 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		a.Listener = at.entry.Listener.GetName()
 	}
 	if at.routes == nil {
-		a.Outcome, a.Flag, a.Reason, a.Closed = answer.OutcomeNotFound, answer.FlagNoRoute, at.entry.Why, true
-		if at.entry.Cluster != "" { // the connection goes on, but not as HTTP
-			a.Outcome, a.Flag, a.Closed = answer.OutcomeUnsupported, "", false
-			a.Reason = "unsupported: no HTTP is looked at: " + at.entry.Why
-			a.Unsupport = []string{a.Reason}
-		}
+		noHTTP(a, at.entry)
 		return a, nil
 	}
 	var d route.Decision
@@ -196,7 +191,21 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		m.destinations(a, at, d, q)
 	}
 	m.describe(a, at, d, &effect, q)
+	if filters := m.otherFilters(at.entry); len(filters) > 0 {
+		a.Unsupport = append(a.Unsupport, unseen(filters))
+	}
 	return a, nil
+}
+
+// noHTTP is the answer where no routes are asked: the connection is closed, or
+// goes on as something else than HTTP.
+func noHTTP(a *answer.Answer, e istio.Entry) {
+	a.Outcome, a.Flag, a.Reason, a.Closed = answer.OutcomeNotFound, answer.FlagNoRoute, e.Why, true
+	if e.Cluster != "" {
+		a.Outcome, a.Flag, a.Closed = answer.OutcomeUnsupported, "", false
+		a.Reason = "unsupported: no HTTP is looked at: " + e.Why
+		a.Unsupport = []string{a.Reason}
+	}
 }
 
 // domains names some of the domains that there are.

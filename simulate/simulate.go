@@ -8,6 +8,7 @@ package simulate
 import (
 	"sync"
 
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
 	"github.com/meshstorm/meshstorm/istio"
@@ -21,9 +22,10 @@ type Mesh struct {
 
 	mu       sync.Mutex
 	compiled map[*routev3.RouteConfiguration]*route.Config
+	filters  map[*listenerv3.Listener][]string // see otherFilters
 }
 
 // New makes the answers of a mesh.
 func New(m *istio.Mesh) *Mesh {
-	return &Mesh{Mesh: m, compiled: map[*routev3.RouteConfiguration]*route.Config{}}
+	return &Mesh{Mesh: m, compiled: map[*routev3.RouteConfiguration]*route.Config{}, filters: map[*listenerv3.Listener][]string{}}
 }
