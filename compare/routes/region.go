@@ -92,7 +92,7 @@ func (c *comparison) nice(names []string) (host string, ok bool) {
 	for _, n := range names {
 		bare := withoutPort(n)
 		add := func(host string, right bool) {
-			if c.options.Hosts.Has(host) && !(c.portsDiffer() && withoutPort(host) != host) {
+			if c.options.Hosts.Has(host) && (!c.portsDiffer() || withoutPort(host) == host) {
 				all = append(all, candidate{host, right, isAddress(n)})
 			}
 		}

@@ -180,7 +180,7 @@ func (s *side) cluster(name string) Cluster {
 	}
 	c := Cluster{}
 	if s.Cluster != nil {
-		c = s.Side.Cluster(name)
+		c = s.Cluster(name)
 	}
 	if c.Name == "" {
 		c.Name = name
