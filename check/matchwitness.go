@@ -1,7 +1,6 @@
 package check
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,15 +96,10 @@ func request(w space.Witness, scheme, host, port string) string {
 	if v := w.Values[space.Authority]; v != "" {
 		host, port = v, ""
 	}
-	var query []string
-	for _, f := range fields(w) {
-		if name, ok := strings.CutPrefix(string(f), "query:"); ok {
-			query = append(query, url.QueryEscape(name)+"="+url.QueryEscape(w.Values[f]))
-		}
-	}
 	line := method + " " + scheme + "://" + host + port + path
-	if len(query) > 0 {
-		line += "?" + strings.Join(query, "&")
+	_, target, _ := w.Request()
+	if _, query, ok := strings.Cut(target, "?"); ok { // as it is sent: Envoy does not decode it
+		line += "?" + query
 	}
 	return line
 }

@@ -100,8 +100,7 @@ func routesOf(chain *listenerv3.FilterChain, by map[string]*routev3.RouteConfigu
 }
 
 // clientPorts are the ports by which clients reach listeners, by the listener's
-// name. A gateway's pods listen on other ports than its Service exposes; which
-// those are is asked with the ports that anything here mentions.
+// name. A gateway's pods listen on other ports than its Service exposes.
 func clientPorts(c *istio.Config) map[string][]int {
 	ports := map[string][]int{}
 	if c.Proxy.Kind == istio.Sidecar {
@@ -110,31 +109,16 @@ func clientPorts(c *istio.Config) map[string][]int {
 		}
 		return ports
 	}
-	candidates := []int{80, 443, 8080, 8443}
-	for _, l := range c.Listeners {
-		candidates = append(candidates, int(l.GetAddress().GetSocketAddress().GetPortValue()))
-	}
-	for _, rc := range c.Routes {
-		for part := range strings.SplitSeq(rc.GetName(), ".") {
-			if n, err := strconv.Atoi(part); err == nil && n > 0 && n < 65536 {
-				candidates = append(candidates, n)
-			}
-		}
-	}
-	slices.Sort(candidates)
-	for _, port := range slices.Compact(candidates) {
+	for _, port := range c.Ports() {
 		for _, scheme := range []string{"http", "https"} {
 			e := c.Entry(istio.Target{Scheme: scheme, Host: "a.example", Port: port})
-			if name := e.Listener.GetName(); name != "" && !slices.Contains(ports[name], port) && exposed(e) {
+			if name := e.Listener.GetName(); name != "" && !slices.Contains(ports[name], port) {
 				ports[name] = append(ports[name], port)
 			}
 		}
 	}
 	return ports
 }
-
-// exposed is false where only the pods themselves listen on the port.
-func exposed(e istio.Entry) bool { return !strings.Contains(e.Why, "does not expose port") }
 
 // serverHosts are the authorities that come with the server names of a filter
 // chain: the most specific chain takes a connection.

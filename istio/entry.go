@@ -58,24 +58,37 @@ func (c *Config) gatewayEntry(t Target) Entry {
 	return c.chainEntry(l, t)
 }
 
+// Ports are the ports by which clients reach a gateway: those that its Services
+// expose, sorted; the pods' own where it has no Service.
+func (c *Config) Ports() []int {
+	var ports []int
+	for _, s := range c.proxy.ServiceTargets {
+		ports = append(ports, s.Port.Port)
+	}
+	if len(ports) == 0 {
+		for _, l := range c.Listeners {
+			ports = append(ports, int(l.GetAddress().GetSocketAddress().GetPortValue()))
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
 // podPort is the port of a gateway's pods behind a port of its Services.
 func (c *Config) podPort(number int) (target uint32, why string) {
-	var exposed []string
-	seen := map[int]bool{}
 	for _, s := range c.proxy.ServiceTargets {
 		if s.Port.Port == number {
 			return s.Port.TargetPort, ""
 		}
-		if !seen[s.Port.Port] {
-			seen[s.Port.Port] = true
-			exposed = append(exposed, strconv.Itoa(s.Port.Port))
-		}
 	}
-	if len(exposed) == 0 {
+	if len(c.proxy.ServiceTargets) == 0 {
 		// No Service at all: clients can only reach the pods themselves.
 		return uint32(number), ""
 	}
-	slices.SortFunc(exposed, func(a, b string) int { x, _ := strconv.Atoi(a); y, _ := strconv.Atoi(b); return x - y })
+	var exposed []string
+	for _, p := range c.Ports() {
+		exposed = append(exposed, strconv.Itoa(p))
+	}
 	return uint32(number), fmt.Sprintf("the Service of %s does not expose port %d (it exposes %s): add the port to the Service, or use one of these",
 		c.Proxy, number, strings.Join(exposed, ", "))
 }
