@@ -47,6 +47,9 @@ func (c *Config) ResponseHeaders(d Decision, r *Request, upstream []Header) []He
 	if e.out.Redirect != nil {
 		h.set("location", e.out.Redirect.Location)
 	}
+	if own := e.ownLocation(); own != "" {
+		h.set("location", own)
+	}
 	f := e.formatter("")
 	f.response = h
 	for _, l := range e.levels() {
@@ -85,7 +88,7 @@ func (e *evaluation) unsupported(text string) {
 
 func (e *evaluation) formatter(where string) *formatter {
 	return &formatter{
-		request: e.request, protocol: e.v.r.Protocol, route: e.d.Route.Name, cluster: e.d.Cluster,
+		request: e.request, protocol: e.v.r.Protocol, remote: e.v.r.Remote, route: e.d.Route.Name, cluster: e.d.Cluster,
 		virtual: e.out.VirtualCluster, where: where, unsupported: e.unsupported,
 	}
 }
@@ -172,6 +175,9 @@ func (e *evaluation) forward(a *routev3.RouteAction) {
 // responseChanges are told in words, since nobody knows what the upstream
 // sends.
 func (e *evaluation) responseChanges() {
+	if own := e.ownLocation(); own != "" {
+		e.out.HeaderChanges = append(e.out.HeaderChanges, "response: set location: "+own)
+	}
 	f := e.formatter("")
 	f.keep = "RESP"
 	for _, l := range e.levels() {

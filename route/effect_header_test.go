@@ -154,6 +154,23 @@ func TestTheProtocolCanBeGiven(t *testing.T) {
 	}
 }
 
+// docs: configuration/observability/access_log/usage, "Command operators".
+func TestTheClientsAddressCanBeGiven(t *testing.T) {
+	c := compile(t, `{virtual_hosts: [{name: shop, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: a}, request_headers_to_add: [{header: {key: x, value: "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%"}}]}]}]}`)
+	for remote, want := range map[string]string{
+		"10.0.0.1:80":  "10.0.0.1:80 10.0.0.1 80",
+		"[fe80::1]:80": "[fe80::1]:80 fe80::1 80",
+		"":             "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%",
+	} {
+		r := request(t, "GET /")
+		r.Remote = remote
+		e := c.Effect(c.Decide(r), r)
+		if len(e.RequestHeaders) != 1 || e.RequestHeaders[0].Value != want || (len(e.Unsupported) > 0) != (remote == "") {
+			t.Errorf("%q: %v, unsupported %v", remote, e.RequestHeaders, e.Unsupported)
+		}
+	}
+}
+
 // headerFaults are changes that Envoy refuses (docs:
 // configuration/http/http_conn_man/headers, custom request headers).
 func TestHeaderChangesThatEnvoyRefuses(t *testing.T) {

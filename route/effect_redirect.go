@@ -168,3 +168,18 @@ func (e *evaluation) direct(m *routev3.DirectResponseAction) *DirectResponse {
 	}
 	return out
 }
+
+// ownLocation is the Location of a direct response with a status that has one:
+// the request's own URL, since the route gives no other (Envoy's router filter
+// adds Location to every response of its own with 201 or 3xx;
+// DirectResponseAction.status). It is "" for all other answers.
+func (e *evaluation) ownLocation() string {
+	d := e.out.Direct
+	if d == nil || d.Status != http.StatusCreated && d.Status/100 != 3 {
+		return ""
+	}
+	scheme, _ := e.request.first(":scheme")
+	host, _ := e.request.first(":authority")
+	path, _ := e.request.first(":path")
+	return scheme + "://" + host + path
+}

@@ -126,6 +126,18 @@ func TestDirectResponses(t *testing.T) {
 			want: []string{"direct 418  <>"},
 		},
 		{
+			name: "201 has the request's own URL as its Location", doc: "arch_overview/http/http_routing, Direct responses; RFC 9110, 15.3.2", route: `match: {prefix: /}, direct_response: {status: 201}`,
+			request: "GET /a?b", want: []string{"direct 201", "client location: http://shop.example/a?b", "response: set location: http://shop.example/a?b"},
+		},
+		{
+			name: "3xx too, before the headers of the route", doc: "DirectResponseAction.status", route: `match: {prefix: /}, direct_response: {status: 302}, response_headers_to_add: [{header: {key: location, value: /x}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}]`,
+			request: "GET /a | :scheme: https", want: []string{"direct 302", "client location: /x"},
+		},
+		{
+			name: "no other status has", doc: "DirectResponseAction.status", route: with(``),
+			request: "GET /a", lacks: []string{"client location"}, want: []string{"direct 418"},
+		},
+		{
 			name: "headers of a direct response", doc: "DirectResponseAction.body, note", route: with(`body: {inline_string: tea}`) + `, response_headers_to_add: [{header: {key: content-type, value: text/plain}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}]`,
 			want: []string{"client content-type: text/plain"},
 		},

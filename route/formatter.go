@@ -100,6 +100,7 @@ type formatter struct {
 	missing     string    // what stands for a value that is not there
 	status      int       // %RESPONSE_CODE%; 0 where it is not known
 	protocol    string
+	remote      string // the client's address and port
 	route       string
 	cluster     string
 	virtual     string // the virtual cluster's name
@@ -154,6 +155,12 @@ func (f *formatter) operator(part *formatPart) (value string, found, ok bool) {
 		value, found = f.response.lookup(part)
 	case "PROTOCOL":
 		return f.protocol, true, f.protocol != ""
+	case "DOWNSTREAM_REMOTE_ADDRESS":
+		return f.remote, true, f.remote != ""
+	case "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT":
+		return strings.Trim(withoutPort(f.remote), "[]"), true, f.remote != ""
+	case "DOWNSTREAM_REMOTE_PORT":
+		return strings.TrimPrefix(f.remote, withoutPort(f.remote)+":"), true, f.remote != ""
 	case "ROUTE_NAME":
 		value, found = f.route, f.route != ""
 	case "VIRTUAL_CLUSTER_NAME":

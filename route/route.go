@@ -32,6 +32,10 @@ type Request struct {
 	// Protocol is what %PROTOCOL% stands for in header values: HTTP/1.0,
 	// HTTP/1.1, HTTP/2 or HTTP/3. "" is not known, and %PROTOCOL% unsupported.
 	Protocol string
+	// Remote is the client's address, ADDRESS:PORT, that
+	// %DOWNSTREAM_REMOTE_ADDRESS% and its forms stand for. "" is not known, and
+	// they are unsupported.
+	Remote string
 }
 
 // Header is one header field. Names are lower-case in everything that this
