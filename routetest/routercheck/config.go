@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"go.yaml.in/yaml/v3"
@@ -26,7 +27,8 @@ type Config struct {
 
 // LoadConfig reads an Envoy RouteConfiguration (v3) as YAML, JSON, text protobuf
 // (.pb_text) or protobuf (.pb), and compiles it. A list of one, as `istioctl
-// proxy-config routes -o json` prints it, will do. Errors join *strict.Errors
+// proxy-config routes -o json` prints it, will do, and so will a configuration
+// dump or a discovery response with one in it. Errors join *strict.Errors
 // with file and line where it cannot be read, and are Envoy's own refusals where
 // it can.
 func LoadConfig(path string, data []byte) (*Config, error) {
@@ -54,6 +56,9 @@ func LoadConfig(path string, data []byte) (*Config, error) {
 		c.Notes = notes
 		c.locate(n, rc)
 	}
+	// The connection manager takes these from requests before they are routed; the
+	// tool has none, and routes what a test gives.
+	rc.InternalOnlyHeaders = nil
 	var err error
 	if c.Config, err = route.Compile(rc); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -69,22 +74,88 @@ func (c *Config) node(data []byte) (*yaml.Node, error) {
 	}
 	var roots []*yaml.Node
 	for _, n := range docs {
-		if n.Kind == yaml.SequenceNode {
-			roots = append(roots, n.Content...)
-		} else {
-			roots = append(roots, n)
-		}
+		roots = append(roots, unwrap(n)...)
 	}
 	if len(roots) != 1 {
-		return nil, &strict.Error{Path: c.Path, Msg: fmt.Sprintf("the file holds %d route configurations, expected one", len(roots)),
+		return nil, &strict.Error{Path: c.Path, Msg: fmt.Sprintf("the file holds %d route configurations%s, expected one", len(roots), names(roots)),
 			Hint: "choose one; docs/route-tests.md shows how"}
 	}
-	root := strict.Resolve(roots[0])
+	root := roots[0]
 	if root.Kind != yaml.MappingNode {
 		return nil, &strict.Error{Path: c.Path, Line: root.Line, Column: root.Column,
 			Msg: "expected a RouteConfiguration: virtual_hosts: and below them routes:"}
 	}
-	return root, nil
+	return withoutType(root), nil
+}
+
+// wrappers are the fields in which other messages hold route configurations:
+// Envoy's /config_dump (ConfigDump, RoutesConfigDump), DiscoveryResponse and its
+// delta form, and HttpConnectionManager.
+var wrappers = []string{
+	"configs", "static_route_configs", "staticRouteConfigs", "dynamic_route_configs", "dynamicRouteConfigs",
+	"route_config", "routeConfig", "resources", "resource",
+}
+
+// unwrap gives the route configurations of a document, itself where it is one.
+func unwrap(n *yaml.Node) []*yaml.Node {
+	n = strict.Resolve(n)
+	var found []*yaml.Node
+	switch n.Kind {
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			found = append(found, unwrap(item)...)
+		}
+		return found
+	case yaml.MappingNode:
+	default:
+		return []*yaml.Node{n}
+	}
+	wraps := false
+	for _, key := range wrappers {
+		if inner := strict.Get(n, key); inner != nil {
+			wraps = true
+			found = append(found, unwrap(inner)...)
+		}
+	}
+	if wraps {
+		return found
+	}
+	if t := strict.Get(n, "@type"); t != nil && !strings.HasSuffix(t.Value, ".RouteConfiguration") {
+		return nil // clusters and listeners stand in the same lists
+	}
+	return []*yaml.Node{n}
+}
+
+// names lists the configurations' names, for a message.
+func names(all []*yaml.Node) string {
+	var list []string
+	for _, n := range all {
+		if name := strict.Get(n, "name"); name != nil && len(list) < 8 {
+			list = append(list, name.Value)
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	if len(all) > len(list) {
+		list = append(list, "...")
+	}
+	return " (" + strings.Join(list, ", ") + ")"
+}
+
+// withoutType drops the "@type" that a message from an Any begins with.
+func withoutType(n *yaml.Node) *yaml.Node {
+	if strict.Get(n, "@type") == nil {
+		return n
+	}
+	out := *n
+	out.Content = nil
+	for _, p := range strict.Pairs(n) {
+		if p.Key.Value != "@type" {
+			out.Content = append(out.Content, p.Key, p.Value)
+		}
+	}
+	return &out
 }
 
 // locate remembers the line of every route.

@@ -13,6 +13,8 @@ func TestConfigsInEveryForm(t *testing.T) {
 		"rc.yaml":      "virtual_hosts: [{name: a, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: c, timeout: 1s}}]}]",
 		"rc.json":      `{"virtualHosts": [{"name": "a", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}}]}]}`,
 		"istioctl":     `[{"name": "80", "virtualHosts": [{"name": "a", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}}]}], "ignorePortInHostMatching": true}]`,
+		"resources":    `{"versionInfo": "1", "typeUrl": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "resources": [{"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "80", "virtualHosts": [{"name": "a", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}}]}]}]}`,
+		"config_dump":  `{"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump", "version_info": "1"}, {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", "dynamic_route_configs": [{"version_info": "1", "route_config": {"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "virtual_hosts": [{"name": "a", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "c"}}]}]}}]}]}`,
 		"rc.pb_text":   `virtual_hosts { name: "a" domains: "*" routes { match { prefix: "/" } route { cluster: "c" } } }`,
 		"anchors.yaml": "virtual_hosts:\n- name: a\n  domains: ['*']\n  routes:\n  - match: &m {prefix: /y}\n    route: &r {cluster: d}\n  - match: {<<: *m, prefix: /}\n    route: {<<: *r, cluster: c}\n",
 		"unquoted":     "virtual_hosts:\n- name: 1\n  domains: ['*']\n  routes:\n  - match: {prefix: /, headers: [{name: a, string_match: {exact: 1}, invert_match: true, treat_missing_header_as_empty: true}]}\n    route: {cluster: c}\n",
@@ -67,7 +69,9 @@ func TestConfigsThatEnvoyWouldRefuse(t *testing.T) {
 		{"virtual_hosts:\n- {name: a, domains: ['*']}\n- {name: b, domains: ['*']}\n", "rc.yaml: "},
 		{"a", "expected a RouteConfiguration"},
 		{"", "holds 0 route configurations"},
-		{"[{}, {}]", "holds 2 route configurations"},
+		{"[{}, {}]", "holds 2 route configurations, expected"},
+		{"resources: [{name: '80'}, {name: '8080'}]", "holds 2 route configurations (80, 8080), expected"},
+		{`{"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump"}]}`, "holds 0 route configurations"},
 		{"a: [", "rc.yaml:"},
 	} {
 		_, err := routercheck.LoadConfig("rc.yaml", []byte(tt.text))

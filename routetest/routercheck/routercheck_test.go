@@ -10,6 +10,7 @@ import (
 
 // config has a route for everything that the tool compares.
 const config = `name: shop
+internal_only_headers: [x-staff]
 virtual_hosts:
 - name: shop
   domains: [shop.example]
@@ -38,7 +39,9 @@ virtual_hosts:
     route: {cluster: internal}
   - match: {prefix: /old}
     route: {cluster: old, prefix_rewrite: /v2, host_rewrite_literal: inner.example}
-    request_headers_to_add: [{header: {key: x-route, value: old}}]
+    request_headers_to_add:
+    - header: {key: x-route, value: old}
+    - header: {key: x-client, value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %PROTOCOL%"}
     response_headers_to_add: [{header: {key: x-from, value: old}}]
   - match: {prefix: /pay}
     route: {cluster: pay}
@@ -102,6 +105,10 @@ func TestAssertionsMeanWhatTheyMeanInEnvoysTool(t *testing.T) {
 		{"a redirect", "path: /moved", "path_redirect: 'https://shop.example/new'", ""},
 		{"a redirect where there is none", "path: /pay", "path_redirect: 'https://shop.example/new'", `path_redirect: expected "https://shop.example/new", got ""`},
 		{"no redirect for a direct response", "path: /tea", "path_redirect: ''", ""},
+		{"the request's own URL for a direct response, as the tool has it", "path: /tea, ssl: true", "path_redirect: 'https://shop.example/tea'", ""},
+		{"another URL for a direct response", "path: /tea", "path_redirect: 'https://shop.example/'", `path_redirect: expected "https://shop.example/", got ""`},
+		{"headers for internal requests, which the tool leaves alone", "path: /pay, additional_request_headers: [{key: x-staff, value: '7'}]", "request_header_matches: [{name: x-staff, string_match: {exact: '7'}}]", ""},
+		{"the connection that the tool pretends", "path: /old", "request_header_matches: [{name: x-client, string_match: {exact: 127.0.0.1 HTTP/1.1}}]", ""},
 		{"plain text where TLS is required", "path: /a, authority: secure.example", "path_redirect: 'https://secure.example/a', cluster_name: ''", ""},
 		{"TLS where TLS is required", "path: /a, authority: secure.example, ssl: true", "cluster_name: secure, path_redirect: ''", ""},
 		{"the first of the weighted clusters", "path: /split, random_value: 29", "cluster_name: one", ""},
@@ -123,6 +130,8 @@ func TestAssertionsMeanWhatTheyMeanInEnvoysTool(t *testing.T) {
 		{"headers of a direct response", "path: /tea", "response_header_matches: [{name: ':status', string_match: {exact: '418'}}, {name: x-kind, string_match: {exact: tea}}, {name: content-length, range_match: {start: 5, end: 6}}, {name: content-type, string_match: {exact: text/plain}}]", ""},
 		{"headers of a redirect", "path: /moved", "response_header_matches: [{name: location, string_match: {exact: 'https://shop.example/new'}}, {name: ':status', string_match: {exact: '302'}}]", ""},
 		{"deprecated request fields", "path: /old", "request_header_fields: [{key: x-route, value: old}, {key: x-none, value: ''}], header_fields: [{field: ':path', value: /v2}]", ""},
+		{"the first of several values, with which older releases compare", "path: /old, additional_request_headers: [{key: x-route, value: sent}]", "request_header_fields: [{key: x-route, value: sent}]", ""},
+		{"all values of a deprecated request field", "path: /old, additional_request_headers: [{key: x-route, value: sent}]", "request_header_fields: [{key: x-route, value: 'sent,old'}]", ""},
 		{"deprecated request fields that differ", "path: /old", "custom_header_fields: [{field: x-route, value: new}]", `request_header_fields x-route: expected "new", got "old"`},
 		{"deprecated response fields", "path: /old", "response_header_fields: [{key: x-from, value: old}]", ""},
 		{"deprecated response fields that differ", "path: /old", "response_header_fields: [{key: x-from, value: new}]", `response_header_fields x-from: expected "new", got "old"`},
@@ -198,9 +207,9 @@ func TestCoverageCountsRoutesAndWeightedClusters(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s%s:%d", r.Host, r.Name, r.Match, r.Cluster, r.Line))
 	}
 	want := []string{
-		"shop routes[0] path /moved:11", "shop routes[1] path /tea:13", "shop routes[2] prefix /beta:16", "shop routes[3] prefix /splitone:20",
-		"shop routes[3] prefix /splittwo:20", "shop routes[4] prefix /secret, 1 header conditions:26", "shop routes[5] prefix /old:28",
-		"shop routes[6] prefix /pay:32", "shop routes[7] prefix /strange:34", "secure routes[0] prefix /:42",
+		"shop routes[0] path /moved:12", "shop routes[1] path /tea:14", "shop routes[2] prefix /beta:17", "shop routes[3] prefix /splitone:21",
+		"shop routes[3] prefix /splittwo:21", "shop routes[4] prefix /secret, 1 header conditions:27", "shop routes[5] prefix /old:29",
+		"shop routes[6] prefix /pay:35", "shop routes[7] prefix /strange:37", "secure routes[0] prefix /:45",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
