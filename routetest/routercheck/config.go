@@ -28,9 +28,9 @@ type Config struct {
 // LoadConfig reads an Envoy RouteConfiguration (v3) as YAML, JSON, text protobuf
 // (.pb_text) or protobuf (.pb), and compiles it. A list of one, as `istioctl
 // proxy-config routes -o json` prints it, will do, and so will a configuration
-// dump or a discovery response with one in it. Errors join *strict.Errors
-// with file and line where it cannot be read, and are Envoy's own refusals where
-// it can.
+// dump, a discovery response or a bootstrap configuration with one in it. Errors
+// join *strict.Errors with file and line where it cannot be read, and are Envoy's
+// own refusals where it can.
 func LoadConfig(path string, data []byte) (*Config, error) {
 	c := &Config{Path: path, lines: map[*routev3.Route]int{}}
 	rc := &routev3.RouteConfiguration{}
@@ -74,7 +74,7 @@ func (c *Config) node(data []byte) (*yaml.Node, error) {
 	}
 	var roots []*yaml.Node
 	for _, n := range docs {
-		roots = append(roots, unwrap(n)...)
+		roots = append(roots, unwrap(n, true)...)
 	}
 	if len(roots) != 1 {
 		return nil, &strict.Error{Path: c.Path, Msg: fmt.Sprintf("the file holds %d route configurations%s, expected one", len(roots), names(roots)),
@@ -88,40 +88,42 @@ func (c *Config) node(data []byte) (*yaml.Node, error) {
 	return withoutType(root), nil
 }
 
-// wrappers are the fields in which other messages hold route configurations:
-// Envoy's /config_dump (ConfigDump, RoutesConfigDump), DiscoveryResponse and its
-// delta form, and HttpConnectionManager.
-var wrappers = []string{
-	"configs", "static_route_configs", "staticRouteConfigs", "dynamic_route_configs", "dynamicRouteConfigs",
-	"route_config", "routeConfig", "resources", "resource",
+// wrappers are the fields by which other messages hold route configurations:
+// Envoy's /config_dump, DiscoveryResponse and its delta form,
+// HttpConnectionManager, and the bootstrap configuration around it. Those that
+// are true hold nothing else.
+var wrappers = []struct {
+	key  string
+	only bool
+}{
+	{"configs", false}, {"static_resources", false}, {"listeners", false}, {"filter_chains", false}, {"filters", false},
+	{"typed_config", false}, {"static_route_configs", false}, {"staticRouteConfigs", false}, {"dynamic_route_configs", false},
+	{"dynamicRouteConfigs", false}, {"route_config", true}, {"routeConfig", true}, {"resources", true}, {"resource", true},
 }
 
-// unwrap gives the route configurations of a document, itself where it is one.
-func unwrap(n *yaml.Node) []*yaml.Node {
+// unwrap gives the route configurations of a document, itself where it is one
+// or nothing says that it is not.
+func unwrap(n *yaml.Node, sure bool) []*yaml.Node {
 	n = strict.Resolve(n)
 	var found []*yaml.Node
-	switch n.Kind {
-	case yaml.SequenceNode:
+	if n.Kind == yaml.SequenceNode {
 		for _, item := range n.Content {
-			found = append(found, unwrap(item)...)
+			found = append(found, unwrap(item, sure)...)
 		}
 		return found
-	case yaml.MappingNode:
-	default:
-		return []*yaml.Node{n}
 	}
 	wraps := false
-	for _, key := range wrappers {
-		if inner := strict.Get(n, key); inner != nil {
+	for _, w := range wrappers {
+		if inner := strict.Get(n, w.key); inner != nil {
 			wraps = true
-			found = append(found, unwrap(inner)...)
+			found = append(found, unwrap(inner, w.only)...)
 		}
 	}
-	if wraps {
-		return found
+	if t := strict.Get(n, "@type"); t != nil {
+		sure = strings.HasSuffix(t.Value, ".RouteConfiguration")
 	}
-	if t := strict.Get(n, "@type"); t != nil && !strings.HasSuffix(t.Value, ".RouteConfiguration") {
-		return nil // clusters and listeners stand in the same lists
+	if wraps || !sure {
+		return found
 	}
 	return []*yaml.Node{n}
 }
