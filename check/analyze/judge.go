@@ -56,7 +56,7 @@ func (w *world) judgeEmptySubset(m diag.Message) (check.Severity, bool) {
 	case share && w.hasPods(host):
 		return check.Error, true
 	case share:
-		return check.Info, true // the workloads are elsewhere
+		return check.Warning, true // the workloads may be elsewhere
 	case used:
 		return "", false // weight 0 everywhere: istiod leaves the destination out
 	case meshstormTrack(m.Resource, name):

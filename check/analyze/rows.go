@@ -60,7 +60,7 @@ func rows() []check.Row {
 		{Code: "IST0166", Name: "IneffectiveSelector", Severity: "warning", Means: "The selector has no effect on a Gateway API gateway, nor has the policy."},
 		{Code: "IST0167", Name: "IneffectivePolicy", Severity: "warning", Means: "The policy has no effect where it is, such as a Sidecar in an ambient namespace."},
 		{Code: "IST0171", Name: "NegativeConditionStatus", Severity: "warning", Means: "The cluster that the object was read from had rejected or not finished it."},
-		{Code: "IST0173", Name: "DestinationRuleSubsetNotSelectPods", Severity: "error; info ⁴", Means: "Requests that a route sends to the subset get 503."},
+		{Code: "IST0173", Name: "DestinationRuleSubsetNotSelectPods", Severity: "error; warning; info ⁴", Means: "Requests that a route sends to the subset get 503."},
 		{Code: "IST0174", Name: "UnknownDestinationRuleHost", Severity: "warning", Means: "Its subsets and traffic policy apply to nothing."},
 		{Code: "IST0175", Name: "JwksUriFetchUnrestricted", Severity: "warning", Means: "istiod can be made to send requests to inside addresses."},
 		{Code: "IST0176", Name: "GatewayAPICRDVersionBelowMinimum", Severity: "warning", Means: "istiod does not process objects of that kind."},
