@@ -309,3 +309,17 @@ spec:
 		t.Errorf("unsupported: %q", a.Unsupport)
 	}
 }
+
+func TestRouteTakesWhatPeopleType(t *testing.T) {
+	dir := exampleCopy(t)
+	a := ask(t, dir, "post", "shop.example/orders")
+	if a.Request.Method != "POST" || a.Request.URL != "http://shop.example/orders" || a.Winner == nil || a.Winner.Rule != "writes" {
+		t.Errorf("answer: %+v %+v", a.Request, a.Winner)
+	}
+	names := meshstorm(t, dir, 0, "__complete", "route", "GET", "http://shop.example/", "--from", "").stdout
+	for _, want := range []string{"gateway", "order", "delivery", "product"} {
+		if !strings.Contains(names, want+"\n") {
+			t.Errorf("completion of --from lacks %s: %q", want, names)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,12 +21,21 @@ type question struct {
 	proxy  route.Request
 }
 
+// methods are those of RFC 9110 and RFC 5789; others stand as they are written.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodConnect, http.MethodOptions, http.MethodTrace,
+}
+
 // understand reads a request. URLs may be written as people type them: with
 // Korean letters, and without a scheme.
 func understand(r answer.Request) (*question, error) {
 	q := &question{asked: r}
 	if q.asked.Method == "" {
 		q.asked.Method = http.MethodGet
+	}
+	if upper := strings.ToUpper(q.asked.Method); slices.Contains(methods, upper) {
+		q.asked.Method = upper // people write "get"; a client sends GET
 	}
 	if strings.ContainsAny(q.asked.Method, " \t/:") {
 		return nil, fmt.Errorf("%q is no HTTP method; write METHOD URL, such as GET http://shop.example/orders", r.Method)

@@ -53,6 +53,9 @@ gets where it fails. Nothing runs, and no cluster is asked.`,
 	cmd.Flags().StringVar(&f.profile, "profile", "", "Istio's installation profile to assume; default: istioProfile of the settings, else demo")
 	cmd.Flags().Uint64Var(&f.random, "random", 0, "the random number that weights and fractions draw; default: show the whole split")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
+	_ = cmd.RegisterFlagCompletionFunc("from", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.callers(cmd.Context(), f.files), cobra.ShellCompDirectiveNoFileComp
+	})
 	return cmd
 }
 
@@ -82,6 +85,21 @@ func (a *app) route(ctx context.Context, f *routeFlags, r answer.Request) error 
 		return outside(err)
 	}
 	return m.errPartly()
+}
+
+// callers are the names that --from takes, for completion.
+func (a *app) callers(ctx context.Context, files []string) []string {
+	all := []string{"gateway"}
+	in, err := a.manifests(ctx, nil, files)
+	if err != nil {
+		return all
+	}
+	for _, d := range in.Documents {
+		if d.ID.Kind == "Service" && d.ID.Group == "" {
+			all = append(all, d.ID.Name)
+		}
+	}
+	return all
 }
 
 func headers(lines []string) ([]route.Header, error) {
