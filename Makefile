@@ -56,8 +56,10 @@ fuzz: ## Fuzz every target for FUZZTIME (60s) each
 
 .PHONY: bench
 bench: build ## Run the benchmarks, and time the whole program
-	$(GO) test -run '^$$' -bench . -benchmem ./storm/... ./deploy/... ./topping/... ./manifest/... ./workspace/...
+	$(GO) test -run '^$$' -bench . -benchmem ./storm/... ./deploy/... ./topping/... ./manifest/... ./workspace/... \
+	  ./route/... ./space/... ./check ./istio/... ./routetest/... ./compare/...
 	BIN='$(CURDIR)/$(BIN)/meshstorm' bash bench/generate.sh
+	BIN='$(CURDIR)/$(BIN)/meshstorm' bash bench/routes.sh
 
 .PHONY: generate
 generate: ## Write generated files anew: schemas and the example
