@@ -126,6 +126,8 @@ func TestValuesOfHeaders(t *testing.T) {
 		{name: "x-forwarded-proto is there without being sent", doc: "docs: configuration/http/http_conn_man/headers, x-forwarded-proto", route: add(`%REQ(x-forwarded-proto)%`), want: []string{"upstream x: http"}, lacks: []string{"upstream x-forwarded-proto"}},
 		{name: "the status of the response", doc: doc, route: add(`%RESP(:status)%`), upstream: []route.Header{{Name: ":status", Value: "200"}}, want: []string{"client z: 200"}, lacks: []string{"client :status"}},
 		{name: "a header of the response", doc: doc, route: add(`<%RESP(server)%>`), upstream: []route.Header{{Name: "Server", Value: "s"}}, want: []string{"upstream x: <>", "client z: <s>", "response: add z: <%RESP(server)%>"}, lacks: []string{"says"}},
+		{name: "the long names of REQ and RESP", doc: doc, route: add(`%REQUEST_HEADER(x-none?X-User):2%<%RESPONSE_HEADER(server)%>`), request: "GET / | x-user: tester", upstream: []route.Header{{Name: "Server", Value: "s"}}, want: []string{"upstream x: te<>", "client z: te<s>"}, lacks: []string{"says"}},
+		{name: "a query parameter, decoded, the first of its name", doc: doc, route: add(`<%QUERY_PARAM(q):3%%QUERY_PARAM(none)%>`), request: "GET /a?p=1&q=a%20bcd&q=2", want: []string{"upstream x: <a b>"}, lacks: []string{"says"}},
 		{name: "a percent sign", doc: doc, route: add(`100%%`), want: []string{"upstream x: 100%"}},
 		{name: "the name of the route", doc: doc, route: add(`%ROUTE_NAME%`), want: []string{"upstream x: first"}},
 		{name: "the name of the cluster", doc: doc, route: add(`%UPSTREAM_CLUSTER%`), want: []string{"upstream x: a"}},

@@ -18,7 +18,7 @@ type format struct {
 type formatPart struct {
 	text        string // as written
 	name        string
-	first, then string // the header names of REQ(first?then)
+	first, then string // the header names of REQ(first?then), or QUERY_PARAM's name
 	limit       int    // bytes that are kept; -1 for all
 }
 
@@ -68,6 +68,13 @@ func newOperator(m []string) (formatPart, error) {
 	part := formatPart{text: m[0], name: m[1], limit: -1}
 	switch part.name {
 	case "REQ", "RESP", "REQ_WITHOUT_QUERY":
+	case "REQUEST_HEADER":
+		part.name = "REQ"
+	case "RESPONSE_HEADER":
+		part.name = "RESP"
+	case "QUERY_PARAM":
+		part.first = m[2]
+		return part.limited(m)
 	default:
 		return part, nil
 	}
@@ -82,6 +89,11 @@ func newOperator(m []string) (formatPart, error) {
 	if len(names) == 2 {
 		part.then = lowerASCII(names[1])
 	}
+	return part.limited(m)
+}
+
+// limited reads the length behind an operator.
+func (part formatPart) limited(m []string) (formatPart, error) {
 	if m[3] != "" {
 		n, err := strconv.Atoi(m[3])
 		if err != nil {
@@ -148,6 +160,10 @@ func (f *formatter) operator(part *formatPart) (value string, found, ok bool) {
 	switch part.name {
 	case "REQ":
 		value, found = f.request.lookup(part)
+	case "QUERY_PARAM":
+		path, _ := f.request.first(":path")
+		_, query, _ := strings.Cut(path, "?")
+		value, found = decodedQueryValue(query, part.first)
 	case "REQ_WITHOUT_QUERY":
 		value, found = f.request.lookup(part)
 		value, _, _ = strings.Cut(value, "?")
