@@ -42,6 +42,7 @@ virtual_hosts:
     request_headers_to_add:
     - header: {key: x-route, value: old}
     - header: {key: x-client, value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %PROTOCOL%"}
+    request_headers_to_remove: [x-forwarded-proto, x-envoy-internal]
     response_headers_to_add: [{header: {key: x-from, value: old}}]
   - match: {prefix: /pay}
     route: {cluster: pay}
@@ -124,6 +125,8 @@ func TestAssertionsMeanWhatTheyMeanInEnvoysTool(t *testing.T) {
 		{"a request header that is missing", "path: /pay", "request_header_matches: [{name: x-route, present_match: true}]", "request_header_matches x-route: expected present, got header x-route is missing"},
 		{"a request header of the input", "path: /pay, additional_request_headers: [{key: X-User, value: tester}]", "request_header_matches: [{name: x-user, string_match: {safe_regex: {regex: 't.*r'}}}]", ""},
 		{"the scheme of the input", "path: /pay, ssl: true", "request_header_matches: [{name: x-forwarded-proto, string_match: {exact: https}}]", ""},
+		{"headers of the input that a route removes", "path: /old, internal: true", "request_header_matches: [{name: x-forwarded-proto, present_match: false}, {name: X-Envoy-Internal, present_match: true, invert_match: true}, {name: x-envoy-internal, present_match: true}]", "request_header_matches x-envoy-internal: expected present, got header x-envoy-internal is missing"},
+		{"headers that no response has", "path: /pay", "response_header_matches: [{name: x-forwarded-proto, present_match: false}]", ""},
 		{"a method", "path: /pay, method: PUT", "request_header_matches: [{name: ':method', string_match: {exact: PUT}}]", ""},
 		{"response headers after the changes", "path: /old, additional_response_headers: [{key: server, value: x}, {key: x-up, value: y}]", "response_header_matches: [{name: x-from, string_match: {exact: old}}, {name: x-up, string_match: {exact: y}}, {name: server, present_match: false}]", ""},
 		{"a response header that is missing", "path: /pay", "response_header_matches: [{name: x-from, string_match: {exact: old}}]", "response_header_matches x-from: expected exact \"old\", got header x-from is missing"},
@@ -209,7 +212,7 @@ func TestCoverageCountsRoutesAndWeightedClusters(t *testing.T) {
 	want := []string{
 		"shop routes[0] path /moved:12", "shop routes[1] path /tea:14", "shop routes[2] prefix /beta:17", "shop routes[3] prefix /splitone:21",
 		"shop routes[3] prefix /splittwo:21", "shop routes[4] prefix /secret, 1 header conditions:27", "shop routes[5] prefix /old:29",
-		"shop routes[6] prefix /pay:35", "shop routes[7] prefix /strange:37", "secure routes[0] prefix /:45",
+		"shop routes[6] prefix /pay:36", "shop routes[7] prefix /strange:38", "secure routes[0] prefix /:46",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
