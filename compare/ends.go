@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/meshstorm/meshstorm/compare/report"
 	"github.com/meshstorm/meshstorm/compare/routes"
@@ -102,8 +103,12 @@ func (m *mesh) side(p *istio.Proxy, c *istio.Config, d *door, w way) (routes.Sid
 // have in common.
 func (r *run) addDifference(ctx context.Context, p istio.Proxy, port int, a, b *istio.Config, d routes.Difference) {
 	q, askable := report.Ask(d.Request, from(p), port)
+	command := report.Command(q)
+	if !sendable(d.Request) {
+		command, askable = "", false // it would ask for something else
+	}
 	out := report.Difference{
-		Request: q, Command: report.Command(q), Port: port, Regions: d.Regions,
+		Request: q, Command: command, Port: port, Regions: d.Regions,
 		Proxy:  answer.Proxy{Kind: p.Kind, Name: p.Name, Namespace: p.Namespace, Labels: p.Labels},
 		Before: r.before.end(a, d.Before), After: r.after.end(b, d.After),
 	}
@@ -119,7 +124,7 @@ func (r *run) addDifference(ctx context.Context, p istio.Proxy, port int, a, b *
 		r.again(d.Number, p)
 		return
 	}
-	if askable && sendable(d.Request) {
+	if askable {
 		r.ask(ctx, r.before, &out.Before, q, p, d.Before)
 		r.ask(ctx, r.after, &out.After, q, p, d.After)
 	}
@@ -159,7 +164,7 @@ func ruleKey(c *istio.Config, e routes.End, said report.End) string {
 // request's.
 func sendable(r route.Request) bool {
 	u, err := url.Parse("http://a.example" + r.Path)
-	return err == nil && u.RequestURI() == r.Path && u.Fragment == ""
+	return err == nil && u.RequestURI() == r.Path && u.Fragment == "" && !strings.ContainsFunc(r.Path, func(c rune) bool { return c > unicode.MaxASCII })
 }
 
 // ask puts the mesh's own answer into an end, and says where it is not what was

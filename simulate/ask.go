@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
 
 	"github.com/meshstorm/meshstorm/istio"
 	"github.com/meshstorm/meshstorm/route"
@@ -101,8 +104,47 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("%s: the host is missing; write http://HOST/PATH", text)
 	}
 	u.Fragment, u.User = "", nil
+	u.RawQuery = escapeQuery(u.RawQuery)
+	host, err := asciiHost(u)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q is no host name: %w", text, u.Hostname(), err)
+	}
+	u.Host = host
 	return u, nil
 }
+
+// asciiHost is the host as clients send it: names outside ASCII in Punycode
+// (RFC 5891).
+func asciiHost(u *url.URL) (string, error) {
+	name := u.Hostname()
+	if !strings.ContainsFunc(name, outsideASCII) {
+		return u.Host, nil
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil {
+		return "", err
+	}
+	if p := u.Port(); p != "" {
+		ascii += ":" + p
+	}
+	return ascii, nil
+}
+
+// escapeQuery escapes what clients do not send as it is: letters outside ASCII
+// and spaces. What is written as an escape stays one.
+func escapeQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c > unicode.MaxASCII || c == ' ' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func outsideASCII(r rune) bool { return r > unicode.MaxASCII }
 
 // Ask follows one request. The error is for questions that cannot be asked: a
 // URL that is none, a service that is not there.

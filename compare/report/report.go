@@ -53,7 +53,7 @@ type Compared struct {
 // requests.
 type Difference struct {
 	Request answer.Request `json:"request"`
-	Command string         `json:"command"` // that asks one side
+	Command string         `json:"command"` // that asks one side; "" where no URL says these bytes
 	Proxy   answer.Proxy   `json:"proxy"`
 	Port    int            `json:"port"`
 	Also    []string       `json:"also,omitempty"` // other proxies that change in the same way

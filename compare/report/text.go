@@ -32,7 +32,11 @@ func WriteText(w io.Writer, r *Report) error {
 }
 
 func writeDifference(out *bufio.Writer, d Difference) {
-	fmt.Fprintf(out, "\n%s\n", d.Command)
+	command := d.Command
+	if command == "" {
+		command = d.Request.Method + " " + d.Request.URL + " at " + d.Request.From + ", these bytes as they stand (a URL would be sent as others)"
+	}
+	fmt.Fprintf(out, "\n%s\n", command)
 	fmt.Fprintf(out, "  before  %s\n", d.Before)
 	fmt.Fprintf(out, "  after   %s\n", d.After)
 	for _, c := range d.Changes {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,6 +18,7 @@ type checkFlags struct {
 	failOn  string
 	profile string
 	fix     bool
+	files   []string
 }
 
 func newCheck(a *app) *cobra.Command {
@@ -29,26 +29,32 @@ func newCheck(a *app) *cobra.Command {
 		Long: `Check looks at a workspace, or at any YAML files and folders, in every namespace
 and without a cluster: Kubernetes' own decoding, the schemas and CEL rules of Istio
 and the Gateway API, Istio's validation and analyzers, and what the model says.`,
-		Example: `  meshstorm check                      # the workspace around the current folder
+		Example: `  meshstorm check                         # the workspace around the current folder
   meshstorm check manifests/ extra.yaml   # any YAML
+  helm template . | meshstorm check -     # YAML that another program prints
   meshstorm check -o sarif > check.sarif  # for code review tools
   meshstorm check --fail-on warning       # for CI
   meshstorm check --fix                   # mend what is safe to mend, and show the rest`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.check(cmd.Context(), f, append(args, f.files...))
+		},
 	}
+	cmd.Flags().StringArrayVarP(&f.files, "filename", "f", nil, "the same as an argument: a YAML file, a folder, or - for standard input; may be repeated")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or sarif")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "error", "lowest severity that makes the exit code 1: error, warning or info")
-	cmd.Flags().StringVar(&f.profile, "profile", "", "Istio's installation profile to assume; default: istioProfile of the settings, else demo")
+	profileFlag(cmd, &f.profile)
 	cmd.Flags().BoolVar(&f.fix, "fix", false, "mend what a machine can mend safely, and report what is left")
-	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return analyze.Profiles(), cobra.ShellCompDirectiveNoFileComp
-	})
+	flagValues(cmd, "output", "text", "json", "sarif")
+	flagValues(cmd, "fail-on", "error", "warning", "info")
 	return cmd
 }
 
 func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err := errors.Join(output(f.output, "text", "json", "sarif"), checkSeverity(f.failOn)); err != nil {
 		return err
+	}
+	if f.fix && slices.Contains(args, stdin) {
+		return usage("--fix writes files, and - is none; save it to a file first")
 	}
 	if f.fix {
 		unlock, err := a.lockForFix(args)
@@ -131,11 +137,8 @@ func (a *app) checkInput(ctx context.Context, args []string) (*check.Input, erro
 		in, err := w.CheckInput()
 		return in, classify(err)
 	}
-	if a.dir != "" {
-		if err := os.Chdir(a.dir); err != nil {
-			return nil, usage("-C %s: %v", a.dir, err)
-		}
+	if err := a.enter(); err != nil {
+		return nil, err
 	}
-	in, err := workspace.FilesInput(args)
-	return in, classify(err)
+	return a.filesInput(args)
 }

@@ -80,7 +80,8 @@ func outside(err error) error { return &exit{code: ExitOutside, err: err} }
 // app carries what the global flags say.
 type app struct {
 	Streams
-	dir       string
+	dir       string // -C
+	entered   string // the -C that paths are relative to by now
 	logLevel  string
 	logFormat string
 	log       *slog.Logger
@@ -90,9 +91,14 @@ type app struct {
 func Main(args []string, streams Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	out := &latch{to: streams.Out}
+	streams.Out = out
 	root := newRoot(streams)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = outside(fmt.Errorf("write the answer: %w", out.err))
+	}
 	if err == nil {
 		return ExitOK
 	}
@@ -120,11 +126,12 @@ what is wrong before anything is applied.`,
 		Example: `  meshstorm new shop --from model.json   # make a workspace of a model
   meshstorm generate shop                # write kubernetes/template/*.yml
   meshstorm check shop                   # what is wrong, and how to mend it
+  meshstorm route -C shop GET http://shop.example/orders/1   # what will happen to a request
   meshstorm explain -C shop vsvc/vsvc-order.spec.http`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.setLog() },
-		Args:              cobra.NoArgs,
+		Args:              knownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(streams.In)
@@ -134,9 +141,14 @@ what is wrong before anything is applied.`,
 		return usage("%v; see `%s --help`", err, cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()
-	flags.StringVarP(&a.dir, "directory", "C", "", "the workspace; default: the nearest parent folder with a storm.json")
+	flags.StringVarP(&a.dir, "directory", "C", "", "the workspace, or the folder that paths are relative to; default: the nearest parent folder with a storm.json")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
+	flagValues(root, "log-level", "debug", "info", "warn", "error")
+	flagValues(root, "log-format", "text", "json")
+	completeFlag(root, "directory", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
 	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newTest(a), newCompare(a), newExplain(a), newVersion(a))
 	root.InitDefaultCompletionCmd()
 	return root

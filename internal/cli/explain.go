@@ -24,10 +24,12 @@ write, and for KIND[.FIELD.PATH] without a name, it says what the API makes of t
   meshstorm explain deploy/order.spec.replicas
   meshstorm explain 'vs/vsvc-order.spec.http[0].match'
   meshstorm explain vs.spec.http.retries              # what a field means`,
-		Args: oneArg("KIND/NAME[.FIELD.PATH]"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], format) },
+		Args:              oneArg("KIND/NAME[.FIELD.PATH]"),
+		ValidArgsFunction: a.objects,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], format) },
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json")
+	flagValues(cmd, "output", "text", "json")
 	return cmd
 }
 

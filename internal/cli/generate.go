@@ -33,15 +33,15 @@ the person's stands and the conflict is reported (exit code 1).`,
   meshstorm generate shop --dry-run        # say what would change
   meshstorm generate --dry-run -o yaml     # show the files as they would be
   meshstorm generate --topping kubernetes  # without the mesh, this once`,
-		Args: atMostOneArg("DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.generate(cmd.Context(), f, args) },
+		Args:              atMostOneArg("DIR"),
+		ValidArgsFunction: folders,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.generate(cmd.Context(), f, args) },
 	}
 	cmd.Flags().StringArrayVar(&f.toppings, "topping", nil, "topping to run, may be repeated; overrides the settings for this run")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "write nothing")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "with --dry-run: text, yaml or json")
-	_ = cmd.RegisterFlagCompletionFunc("topping", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return workspace.Toppings().Names(), cobra.ShellCompDirectiveNoFileComp
-	})
+	flagValues(cmd, "topping", workspace.Toppings().Names()...)
+	flagValues(cmd, "output", "text", "yaml", "json")
 	return cmd
 }
 

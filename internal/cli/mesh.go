@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/meshstorm/meshstorm/check"
@@ -35,21 +34,22 @@ func (a *app) mesh(ctx context.Context, dir []string, files []string, profile st
 // manifests gathers a workspace, or the YAML of files and folders.
 func (a *app) manifests(ctx context.Context, dir []string, files []string) (*check.Input, error) {
 	if len(files) == 0 {
-		return a.checkInput(ctx, dir)
+		in, err := a.checkInput(ctx, dir)
+		if errors.Is(err, workspace.ErrNone) {
+			return nil, usage("%w; -f FILE names manifests without a workspace", err)
+		}
+		return in, err
 	}
 	if len(dir) > 0 {
 		return nil, usage("name a workspace or manifests with -f, not both")
 	}
+	if err := a.enter(); err != nil {
+		return nil, err
+	}
 	if len(files) == 1 && workspace.Is(files[0]) {
 		return a.checkInput(ctx, files)
 	}
-	if a.dir != "" {
-		if err := os.Chdir(a.dir); err != nil {
-			return nil, usage("-C %s: %v", a.dir, err)
-		}
-	}
-	in, err := workspace.FilesInput(files)
-	return in, classify(err)
+	return a.filesInput(files)
 }
 
 func (a *app) simulate(ctx context.Context, in *check.Input, profile string) (*mesh, error) {
@@ -61,6 +61,12 @@ func (a *app) simulate(ctx context.Context, in *check.Input, profile string) (*m
 	for _, err := range in.Errors {
 		m.faulty = true
 		fmt.Fprintln(a.Err, "meshstorm: "+strings.ReplaceAll(err.Error(), "\n", "\nmeshstorm: "))
+	}
+	for _, d := range in.Documents {
+		if d.ID.Kind == "" && d.Node != nil {
+			m.faulty = true
+			fmt.Fprintf(a.Err, "meshstorm: %s:%d: no Kubernetes object: apiVersion or kind is missing\n", d.Path, d.Line)
+		}
 	}
 	control, err := istio.New(ctx, in.Documents, istio.Options{Namespace: in.Namespace, Profile: profile})
 	if err != nil {
@@ -83,4 +89,4 @@ func (m *mesh) errPartly() error {
 	return nil
 }
 
-var errNoURL = errors.New("expected METHOD URL, such as `meshstorm route GET http://shop.example/orders`")
+var errNoURL = errors.New("expected METHOD URL, such as `meshstorm route GET http://shop.example/orders`, or a URL alone for GET")

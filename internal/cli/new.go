@@ -38,10 +38,8 @@ Objects drawn on the original's deployment canvas are taken over.`,
 }
 
 func (a *app) new(ctx context.Context, dir, from string) error {
-	if a.dir != "" {
-		if err := os.Chdir(a.dir); err != nil {
-			return usage("-C %s: %v", a.dir, err)
-		}
+	if err := a.enter(); err != nil {
+		return err
 	}
 	if from != "" && workspace.Is(from) {
 		if err := workspace.Fork(ctx, from, dir); err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 )
 
 type routeFlags struct {
+	method  string
 	headers []string
 	from    string
 	files   []string
@@ -23,24 +25,33 @@ type routeFlags struct {
 func newRoute(a *app) *cobra.Command {
 	f := &routeFlags{}
 	cmd := &cobra.Command{
-		Use:   "route METHOD URL",
+		Use:   "route [METHOD] URL",
 		Short: "Say what the mesh will do with a request, and why",
 		Long: `Route turns the manifests into what istiod would send to a proxy, with istiod's own
 code, and follows one request through it: which rule takes it and why the others do
 not, where it goes and in what shares, what is changed on the way, and what the client
-gets where it fails. Nothing runs, and no cluster is asked.`,
-		Example: `  meshstorm route GET http://shop.example/orders/1            # at the ingress gateway
+gets where it fails. Nothing runs, and no cluster is asked. Without a method it is
+GET; -X, -H and a "Host" header mean what they mean for curl.`,
+		Example: `  meshstorm route GET http://shop.example/orders/1              # at the ingress gateway
   meshstorm route POST http://order:8080/orders --from delivery # as a service's sidecar
   meshstorm route GET http://shop.example/ -H 'x-user: tester' -o json
-  meshstorm route GET http://shop.example/api -f manifests/   # any YAML`,
+  meshstorm route GET http://shop.example/api -f manifests/     # any YAML
+  kubectl get vs,dr,gw,svc,deploy -A -o yaml | meshstorm route GET http://shop.example/ -f -`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
+			if len(args) == 0 || len(args) > 2 || len(args) == 1 && http.MethodGet == strings.ToUpper(args[0]) {
 				return &exit{ExitUsage, errNoURL}
+			}
+			if len(args) == 2 && f.method != "" && args[0] != f.method {
+				return usage("the method is %s or %s; name it once, before the URL or with -X", args[0], f.method)
 			}
 			return nil
 		},
+		ValidArgsFunction: a.request(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := answer.Request{Method: args[0], URL: args[1], From: f.from}
+			r := answer.Request{Method: f.method, URL: args[len(args)-1], From: f.from}
+			if len(args) == 2 {
+				r.Method = args[0]
+			}
 			if cmd.Flags().Changed("random") {
 				r.Random = &f.random
 			}
@@ -48,12 +59,14 @@ gets where it fails. Nothing runs, and no cluster is asked.`,
 		},
 	}
 	cmd.Flags().StringArrayVarP(&f.headers, "header", "H", nil, "a request header, 'NAME: VALUE'; may be repeated")
+	cmd.Flags().StringVarP(&f.method, "request", "X", "", "the method, for those who are used to curl's -X; default: GET")
 	cmd.Flags().StringVar(&f.from, "from", "gateway", "who asks: gateway, gateway:NAME[.NAMESPACE], or the SERVICE[.NAMESPACE] whose sidecar sends it")
-	cmd.Flags().StringArrayVarP(&f.files, "filename", "f", nil, "manifests: YAML files or folders instead of the workspace; may be repeated")
-	cmd.Flags().StringVar(&f.profile, "profile", "", "Istio's installation profile to assume; default: istioProfile of the settings, else demo")
+	cmd.Flags().StringArrayVarP(&f.files, "filename", "f", nil, "manifests instead of the workspace: YAML files, folders, or - for standard input; may be repeated")
+	profileFlag(cmd, &f.profile)
 	cmd.Flags().Uint64Var(&f.random, "random", 0, "the random number that weights and fractions draw; default: show the whole split")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
-	_ = cmd.RegisterFlagCompletionFunc("from", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	flagValues(cmd, "output", "text", "json")
+	completeFlag(cmd, "from", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return a.callers(cmd.Context(), f.files), cobra.ShellCompDirectiveNoFileComp
 	})
 	return cmd
@@ -85,21 +98,6 @@ func (a *app) route(ctx context.Context, f *routeFlags, r answer.Request) error 
 		return outside(err)
 	}
 	return m.errPartly()
-}
-
-// callers are the names that --from takes, for completion.
-func (a *app) callers(ctx context.Context, files []string) []string {
-	all := []string{"gateway"}
-	in, err := a.manifests(ctx, nil, files)
-	if err != nil {
-		return all
-	}
-	for _, d := range in.Documents {
-		if d.ID.Kind == "Service" && d.ID.Group == "" {
-			all = append(all, d.ID.Name)
-		}
-	}
-	return all
 }
 
 func headers(lines []string) ([]route.Header, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +39,8 @@ the tests of Envoy's router_check. All failures are reported. See docs/route-tes
   meshstorm test --coverage --fail-under 100    # which rules does no test reach
   meshstorm test --tests t.yaml -f manifests/   # any YAML
   meshstorm test --route-config envoy.yaml --tests router_check.yaml`,
-		Args: atMostOneArg("DIR"),
+		Args:              atMostOneArg("DIR"),
+		ValidArgsFunction: folders,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("fail-under") {
 				f.coverage = true
@@ -49,10 +49,11 @@ the tests of Envoy's router_check. All failures are reported. See docs/route-tes
 		},
 	}
 	cmd.Flags().StringArrayVar(&f.tests, "tests", nil, "a file or folder of tests; default: routes/ of the workspace; may be repeated")
-	cmd.Flags().StringArrayVarP(&f.files, "filename", "f", nil, "manifests: YAML files or folders instead of the workspace; may be repeated")
+	cmd.Flags().StringArrayVarP(&f.files, "filename", "f", nil, "manifests instead of the workspace: YAML files, folders, or - for standard input; may be repeated")
 	cmd.Flags().StringVar(&f.routeConfig, "route-config", "", "an Envoy RouteConfiguration (v3) as YAML or JSON, for tests of Envoy's router_check")
-	cmd.Flags().StringVar(&f.profile, "profile", "", "Istio's installation profile to assume; default: istioProfile of the settings, else demo")
+	profileFlag(cmd, &f.profile)
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or junit")
+	flagValues(cmd, "output", "text", "json", "junit")
 	cmd.Flags().BoolVar(&f.init, "init", false, "write the tests that the model implies into routes/; files that are there stay as they are")
 	cmd.Flags().BoolVar(&f.coverage, "coverage", false, "list the routes that no test reaches")
 	cmd.Flags().Float64Var(&f.failUnder, "fail-under", 0, "the percentage of routes below which the exit code is 1; implies --coverage")
@@ -117,21 +118,22 @@ func (a *app) writeTests(f *testFlags, report *routetest.Report) error {
 
 // testRoot is the workspace, "" where only files are named.
 func (a *app) testRoot(f *testFlags, args []string) (string, error) {
-	if len(f.files) == 0 && f.routeConfig == "" || len(args) > 0 {
-		if len(f.files) > 0 {
-			return "", usage("name a workspace or manifests with -f, not both")
-		}
-		root, err := a.root(args)
-		a.dir = ""
-		return root, err
+	if len(args) > 0 && len(f.files) > 0 {
+		return "", usage("name a workspace or manifests with -f, not both")
 	}
-	if a.dir != "" {
-		if err := os.Chdir(a.dir); err != nil {
-			return "", usage("-C %s: %v", a.dir, err)
+	if len(args) == 0 {
+		if err := a.enter(); err != nil {
+			return "", err
 		}
-		a.dir = ""
 	}
-	return "", nil
+	if len(f.files) > 0 || f.routeConfig != "" && len(args) == 0 {
+		return "", nil
+	}
+	root, err := a.root(args)
+	if errors.Is(err, workspace.ErrNone) {
+		return "", usage("%w; --tests FILE -f FILE tests manifests without a workspace", err)
+	}
+	return root, err
 }
 
 // subject is what the tests ask.
@@ -150,15 +152,10 @@ func (a *app) subject(ctx context.Context, f *testFlags, root string) (*routetes
 	switch {
 	case root != "":
 		dir = []string{root}
-		s.Command = "meshstorm route"
 	case len(f.files) == 0:
 		return s, nil, nil
-	default:
-		for _, file := range f.files {
-			s.Arguments += " -f " + file
-		}
-		s.Arguments = strings.TrimSpace(s.Arguments)
 	}
+	s.Arguments = a.arguments(root, f.files, f.profile)
 	m, err := a.mesh(ctx, dir, f.files, f.profile)
 	if err != nil {
 		return nil, nil, err

@@ -48,6 +48,7 @@ func newVersion(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json")
+	flagValues(cmd, "output", "text", "json")
 	return cmd
 }
 

@@ -28,19 +28,24 @@ const (
 )
 
 // Checkout writes the files of git:REV[:PATH] into a new temporary folder and
-// returns it; the caller removes it. Without PATH it is the folder dir as it
-// was then. PATH is relative to the repository's root.
-func Checkout(ctx context.Context, name, dir string) (string, error) {
+// returns it; the caller removes it. Without PATH it is the folder or file place
+// as it was then. PATH is relative to the repository's root; of a file, the
+// folder holds that one.
+func Checkout(ctx context.Context, name, place string) (string, error) {
 	rev, sub, hasPath := strings.Cut(strings.TrimPrefix(name, Prefix), ":")
 	if rev == "" || strings.HasPrefix(rev, "-") {
 		return "", fmt.Errorf("%s: expected git:REVISION or git:REVISION:PATH, such as git:HEAD~1", name)
+	}
+	dir, file := place, ""
+	if info, err := os.Stat(place); err == nil && !info.IsDir() {
+		dir, file = filepath.Split(filepath.Clean(place))
 	}
 	if !hasPath {
 		prefix, err := git(ctx, dir, "rev-parse", "--show-prefix")
 		if err != nil {
 			return "", err
 		}
-		sub = strings.TrimSpace(string(prefix))
+		sub = strings.TrimRight(string(prefix), "\r\n") + file
 	}
 	sub = strings.Trim(path.Clean("/"+filepath.ToSlash(sub)), "/")
 	commit, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
@@ -48,8 +53,12 @@ func Checkout(ctx context.Context, name, dir string) (string, error) {
 		return "", fmt.Errorf("%s: git knows no revision %q here; see `git log --oneline`", name, rev)
 	}
 	tree := strings.TrimSpace(string(commit)) + ":" + sub
-	if kind, err := git(ctx, dir, "cat-file", "-t", tree); err != nil || strings.TrimSpace(string(kind)) != "tree" {
-		return "", fmt.Errorf("%s: there is no folder %q in that revision", name, sub)
+	kind, err := git(ctx, dir, "cat-file", "-t", tree)
+	if err != nil {
+		return "", fmt.Errorf("%s: that revision has no %q; was it committed by then?", name, sub)
+	}
+	if strings.TrimSpace(string(kind)) == "blob" {
+		return single(ctx, dir, tree, path.Base(sub))
 	}
 	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -65,6 +74,25 @@ func Checkout(ctx context.Context, name, dir string) (string, error) {
 		return "", err
 	}
 	if err := unpack(bytes.NewReader(archive), out); err != nil {
+		return "", errors.Join(err, os.RemoveAll(out))
+	}
+	return out, nil
+}
+
+// single writes one file of a revision.
+func single(ctx context.Context, dir, blob, name string) (string, error) {
+	data, err := git(ctx, dir, "cat-file", "blob", blob)
+	if err != nil {
+		return "", err
+	}
+	if len(data) > maxFile {
+		return "", fmt.Errorf("%s: too large to be a manifest", name)
+	}
+	out, err := os.MkdirTemp("", "meshstorm-revision-")
+	if err != nil {
+		return "", err
+	}
+	if err := write(filepath.Join(out, name), bytes.NewReader(data)); err != nil {
 		return "", errors.Join(err, os.RemoveAll(out))
 	}
 	return out, nil

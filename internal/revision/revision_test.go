@@ -46,6 +46,8 @@ func TestCheckout(t *testing.T) {
 		{"git:HEAD", "shop", "kubernetes/istio.yml", "a: new\n"},
 		{"git:HEAD", ".", "shop/kubernetes/istio.yml", "a: new\n"},
 		{"git:HEAD~1:shop/kubernetes", ".", "istio.yml", "a: old\n"},
+		{"git:HEAD~1", "shop/kubernetes/istio.yml", "istio.yml", "a: old\n"},
+		{"git:HEAD~1:shop/kubernetes/istio.yml", "shop", "istio.yml", "a: old\n"},
 	} {
 		t.Run(c.name+" in "+c.from, func(t *testing.T) {
 			dir, err := Checkout(t.Context(), c.name, filepath.Join(repo, c.from))
@@ -70,7 +72,7 @@ func TestCheckoutSaysWhatIsMissing(t *testing.T) {
 		"git:":             "expected git:REVISION",
 		"git:--output=x":   "expected git:REVISION",
 		"git:nothing":      `no revision "nothing"`,
-		"git:HEAD:missing": `no folder "missing"`,
+		"git:HEAD:missing": `no "missing"`,
 		"git:HEAD:../..":   "",
 	} {
 		dir, err := Checkout(t.Context(), name, repo)

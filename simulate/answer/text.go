@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 )
 
 // manyRules is how many verdicts people read; of more, only the interesting
@@ -79,10 +82,20 @@ func (d Destination) Name() string {
 	return s
 }
 
+// readable is true where a text has letters outside ASCII, and nothing that a
+// terminal would not show.
+func readable(s string) bool {
+	return utf8.ValidString(s) && strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
 func writeFacts(out *bufio.Writer, a *Answer) {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fact := func(name, format string, args ...any) {
 		fmt.Fprintf(tw, "  %s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	if letters, err := url.PathUnescape(a.Request.URL); err == nil && letters != a.Request.URL && readable(letters) {
+		fact("in letters", "%s", letters)
 	}
 	proxy := a.Proxy.Kind + " " + a.Proxy.Name + "." + a.Proxy.Namespace
 	if a.Listener != "" {
