@@ -71,7 +71,7 @@ func Problems() Rule {
 			{Code: deploy.CodeImage, Severity: "error",
 				Means: "the settings make an image that is no reference",
 				Todo:  "correct `image.*` or `services.NAME.image`"},
-			{Code: deploy.CodeRegistry, Severity: "warning",
+			{Code: deploy.CodeRegistry, Severity: "info",
 				Means: "the registry is the placeholder: ErrImagePull in a real cluster",
 				Todo:  "set `image.registry`"},
 			{Code: deploy.CodeRestricted, Severity: "info",

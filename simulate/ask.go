@@ -234,7 +234,7 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		}
 	case d.Route == nil:
 		a.Outcome, a.Status, a.Flag = answer.OutcomeNotFound, http.StatusNotFound, answer.FlagNoRoute
-		a.Reason = fmt.Sprintf("none of the %d routes of virtual host %s takes it", len(d.VirtualHost.Routes), d.VirtualHost.Name)
+		a.Reason = untaken(d.VirtualHost)
 	case effect.Direct != nil:
 		a.Outcome, a.Status = answer.OutcomeDirect, effect.Direct.Status
 		a.Direct = &answer.Direct{Status: effect.Direct.Status, Body: effect.Direct.Body}
@@ -247,6 +247,16 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		a.Unsupport = append(a.Unsupport, unseen(filters))
 	}
 	return a, nil
+}
+
+func untaken(h *route.VirtualHost) string {
+	switch len(h.Routes) {
+	case 0:
+		return fmt.Sprintf("virtual host %s has no routes", h.Name)
+	case 1:
+		return fmt.Sprintf("the only route of virtual host %s does not take it", h.Name)
+	}
+	return fmt.Sprintf("none of the %d routes of virtual host %s takes it", len(h.Routes), h.Name)
 }
 
 // noHTTP is the answer where no routes are asked: the connection is closed, or
