@@ -208,3 +208,35 @@ func TestAFullDiskIsNoSuccess(t *testing.T) {
 		}
 	}
 }
+
+func TestWaitingForInputCanBeInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no signals here")
+	}
+	dir := t.TempDir()
+	for _, args := range [][]string{{"check", "-"}, {"route", "http://a.example/", "-f", "-"}, {"new", "w", "--from", "-"}} {
+		cmd := exec.Command(binary, args...)
+		cmd.Dir = dir
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// More than a pipe holds: once it is written, the program is reading.
+		if _, err := in.Write([]byte(strings.Repeat("# not yet\n", 50000))); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 130 {
+			t.Errorf("meshstorm %v, interrupted: exit code %d, want 130", args, code)
+		}
+		if err := in.Close(); err != nil && !strings.Contains(err.Error(), "already closed") {
+			t.Error(err)
+		}
+	}
+}

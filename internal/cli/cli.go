@@ -92,7 +92,7 @@ func Main(args []string, streams Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := &latch{to: streams.Out}
-	streams.Out = out
+	streams.Out, streams.In = out, patient{ctx, streams.In}
 	root := newRoot(streams)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
