@@ -182,6 +182,42 @@ func TestCompletionKnowsWhatIsThere(t *testing.T) {
 	}
 }
 
+func TestAGatewayIsAskedByTheNameThatPeopleGaveIt(t *testing.T) {
+	dir := t.TempDir()
+	write(t, `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: shop}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: shop}
+spec:
+  parentRefs: [{name: web}]
+  rules: [{backendRefs: [{name: front, port: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: front, namespace: shop}
+spec: {selector: {app: front}, ports: [{name: http, port: 80}]}
+`, dir, "mesh.yaml")
+	for _, from := range []string{"gateway", "gateway:web", "gateway:web.shop", "gateway:web-istio"} {
+		if a := ask(t, dir, "http://shop.example/", "-f", "mesh.yaml", "--from", from); a.Proxy.Name != "web-istio" {
+			t.Errorf("--from %s asks %+v", from, a.Proxy)
+		}
+	}
+	r := meshstorm(t, dir, 0, "__complete", "route", "-f", "mesh.yaml", "--from", "")
+	if n := strings.Count(r.stdout, "front.shop\n"); n != 1 {
+		t.Errorf("completion names the service %d times: %q", n, r.stdout)
+	}
+	r = meshstorm(t, dir, 2, "explain", "vs", "web")
+	if !strings.Contains(r.stderr, "vs/web") {
+		t.Errorf("stderr: %s", r.stderr)
+	}
+}
+
 func TestUnknownCommandsNameTheirNeighbour(t *testing.T) {
 	r := meshstorm(t, t.TempDir(), 2, "rout", "GET", "http://a.example/")
 	if !strings.Contains(r.stderr, "did you mean route?") {

@@ -32,9 +32,9 @@ func (m *Mesh) proxyFor(ctx context.Context, q *question) (*place, error) {
 	}
 	gateways := m.Gateways()
 	if named {
-		chosen := slices.DeleteFunc(slices.Clone(gateways), func(p istio.Proxy) bool { return p.Name != name && p.Name+"."+p.Namespace != name })
+		chosen := slices.DeleteFunc(slices.Clone(gateways), func(p istio.Proxy) bool { return !called(p, name) })
 		if len(chosen) == 0 {
-			return nil, fmt.Errorf("there is no gateway %q; there is %s", name, names(gateways))
+			return nil, fmt.Errorf("there is no gateway %q; there is %s (the name of its pods' workload, or of a Gateway of the Gateway API)", name, names(gateways))
 		}
 		gateways = chosen
 	}
@@ -42,6 +42,21 @@ func (m *Mesh) proxyFor(ctx context.Context, q *question) (*place, error) {
 		return nil, fmt.Errorf("there is no gateway in this mesh; ask as a service with --from SERVICE, or choose a profile that has a gateway")
 	}
 	return m.bestGateway(ctx, gateways, q)
+}
+
+// gatewayName is the label by which istiod marks the pods that it starts for a
+// Gateway of the Gateway API.
+const gatewayName = "gateway.networking.k8s.io/gateway-name"
+
+// called is true where NAME or NAME.NAMESPACE means the gateway: by its
+// workload, or by the Gateway that it was started for.
+func called(p istio.Proxy, name string) bool {
+	for _, n := range []string{p.Name, p.Labels[gatewayName]} {
+		if n != "" && (n == name || n+"."+p.Namespace == name) {
+			return true
+		}
+	}
+	return false
 }
 
 // bestGateway is the first gateway that has a virtual host for the request,

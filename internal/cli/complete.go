@@ -61,7 +61,9 @@ func (a *app) callers(ctx context.Context, files []string) []string {
 	all := []string{"gateway"}
 	for _, d := range in.Documents {
 		if d.ID.Kind == "Service" && d.ID.Group == "" {
-			all = append(all, short(d.ID.Name, d.ID.Namespace, in.Namespace))
+			if name := short(d.ID.Name, d.ID.Namespace, in.Namespace); !slices.Contains(all, name) {
+				all = append(all, name)
+			}
 		}
 	}
 	return all

@@ -24,13 +24,28 @@ write, and for KIND[.FIELD.PATH] without a name, it says what the API makes of t
   meshstorm explain deploy/order.spec.replicas
   meshstorm explain 'vs/vsvc-order.spec.http[0].match'
   meshstorm explain vs.spec.http.retries              # what a field means`,
-		Args:              oneArg("KIND/NAME[.FIELD.PATH]"),
+		Args:              oneObject,
 		ValidArgsFunction: a.objects,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], format) },
 	}
 	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json")
 	flagValues(cmd, "output", "text", "json")
 	return cmd
+}
+
+// oneObject also tells those who write KIND NAME, as kubectl takes it, how it
+// is written here.
+func oneObject(cmd *cobra.Command, args []string) error {
+	if len(args) == 2 && !strings.Contains(args[0]+args[1], "/") {
+		return usage("write the object as one word: `%s %s/%s`", cmd.CommandPath(), args[0], args[1])
+	}
+	if err := oneArg("KIND/NAME[.FIELD.PATH]")(cmd, args); err != nil {
+		return err
+	}
+	if kind, name, ok := strings.Cut(args[0], "/"); ok && (kind == "" || name == "") {
+		return usage("%q: expected KIND/NAME[.FIELD.PATH], such as vs/vsvc-order.spec.http", args[0])
+	}
+	return nil
 }
 
 func (a *app) explain(ctx context.Context, query, format string) error {
