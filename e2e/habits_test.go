@@ -76,6 +76,10 @@ func TestRouteTakesRequestsAsCurlDoes(t *testing.T) {
 	for _, args := range [][]string{{"GET"}, {"POST", "http://a.example/", "-X", "PUT"}, {}} {
 		meshstorm(t, dir, 2, append([]string{"route"}, args...)...)
 	}
+	r := meshstorm(t, dir, 2, "check", "-f", "https://shop.example/mesh.yaml")
+	if !strings.Contains(r.stderr, "curl -s https://shop.example/mesh.yaml") {
+		t.Errorf("stderr: %s", r.stderr)
+	}
 }
 
 func TestRouteSendsKoreanAsBrowsersDo(t *testing.T) {

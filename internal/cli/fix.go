@@ -54,10 +54,26 @@ func (a *app) fix(ctx context.Context, in *check.Input, rules []check.Rule, args
 		return check.Report{}, classify(err)
 	}
 	for _, f := range fixed.Applied {
-		fmt.Fprintf(a.Err, "mended %s:%d: %s: %s\n", f.File, f.Line, f.Code, f.Fix)
+		fmt.Fprintf(a.Err, "mended %s:%d: %s: %s\n", f.File, f.Line, f.Code, mended(f))
 	}
 	if len(fixed.Applied) == 0 {
 		fmt.Fprintln(a.Err, "there is nothing that a machine can mend safely")
 	}
 	return fixed.Report, nil
+}
+
+// mended says what was done; a finding's own advice also names the ways that
+// only a person can choose.
+func mended(f check.Finding) string {
+	switch f.Code {
+	case check.CodeSibling:
+		return "the prefix became the exact path and the prefix of what is below it"
+	case check.CodeWeightAlone:
+		return "the weight of the only destination is gone"
+	case check.CodeWeightTwice:
+		return "the destination stands once, with the sum of its weights"
+	case check.CodeRetriesOff:
+		return "what has no effect beside attempts: 0 is gone"
+	}
+	return f.Fix
 }

@@ -76,6 +76,11 @@ func sameFolder(a, b string) bool {
 // filesInput reads YAML files, folders and, for "-", the standard input.
 func (a *app) filesInput(paths []string) (*check.Input, error) {
 	paths = splitPaths(paths)
+	for _, p := range paths {
+		if strings.HasPrefix(p, "http://") || strings.HasPrefix(p, "https://") {
+			return nil, usage("%s: only files are read; `curl -s %s | meshstorm … -f -` fetches it", p, shellQuote(p))
+		}
+	}
 	n := len(paths)
 	paths = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return p == stdin })
 	in := &check.Input{}
