@@ -208,3 +208,25 @@ func TestTwoSidecarsForManyPodsAreOneFindingEach(t *testing.T) {
 		t.Errorf("want one IST0110 for each Sidecar, got %+v", r.Findings)
 	}
 }
+
+func TestAnEnvoyFilterWithUnknownFieldsAlwaysGivesTheSameText(t *testing.T) {
+	const filter = `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: no-filter, namespace: shop}
+spec:
+  configPatches:
+  - applyTo: NETWORK_FILTER
+    match: {context: SIDECAR_OUTBOUND}
+    patch:
+      operation: ADD
+      value: {name: a, type: STRICT_DNS, connect_timeout: 1s, lb_policy: ROUND_ROBIN, load_assignment: {}}
+`
+	want := `unknown field "connect_timeout", "lb_policy", "load_assignment", "type" in envoy.config.listener.v3.Filter`
+	for range 5 {
+		r := check.Run(t.Context(), input(t, "filter.yml", []byte(filter)), analyze.Rules(analyze.Options{Profile: "demo"}))
+		if len(r.Findings) == 0 || !strings.Contains(r.Findings[0].Message, want) {
+			t.Fatalf("got %+v, want the first to have %s", r.Findings, want)
+		}
+	}
+}

@@ -44,7 +44,7 @@ var earlierExplanations = map[string]explanation{
 		"Only the oldest one acts.",
 		"keep one Sidecar without workloadSelector per namespace"},
 	"IST0112": {"A route to a Service with several ports names none.",
-		"istiod cannot choose a port and leaves the destination out: requests get 503.",
+		"istiod takes the port that a request came in on; where the destination has no such port, requests get 503 (NC).",
 		"set destination.port.number to one of %[2]v"},
 	"IST0116": {"A workload's Services disagree about the protocol of a port.",
 		"The sidecar can serve only one protocol on the port; traffic of the other one fails.",

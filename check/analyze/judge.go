@@ -32,6 +32,8 @@ func (w *world) judge(m diag.Message) (severity check.Severity, stands bool) {
 		// (pilot/pkg/networking/core/cluster_tls.go), so the message's "no
 		// verification" has been wrong since Istio 1.21.
 		return check.Info, true
+	case msg.VirtualServiceDestinationPortSelectorRequired:
+		return w.judgeNoPort(m), true
 	case msg.ReferencedResourceNotFound:
 		// Secrets are rarely kept in files, and namespaces often belong to
 		// somebody else: their absence here proves nothing.
@@ -222,12 +224,23 @@ func missesKey[V any](a, b map[string]V) bool {
 	return false
 }
 
-// reword replaces messages whose text depends on the order in which Go walks
-// maps, so that the same files always give the same text.
+// reword replaces messages that say what istiod does not do, and those whose
+// text depends on the order in which Go walks maps, so that the same files
+// always give the same text.
 func (w *world) reword(m diag.Message) (string, bool) {
-	if m.Type != msg.ConflictingMeshGatewayVirtualServiceHosts {
-		return "", false
+	switch m.Type {
+	case msg.ConflictingMeshGatewayVirtualServiceHosts:
+		return w.sharedHosts(m)
+	case msg.VirtualServiceDestinationPortSelectorRequired:
+		return w.noPortText(m), true
+	case msg.SchemaWarning:
+		return unknownFields(m)
 	}
+	return "", false
+}
+
+// sharedHosts names the other VirtualServices for a host inside the mesh.
+func (w *world) sharedHosts(m diag.Message) (string, bool) {
 	if w.meshHosts == nil {
 		w.meshHosts = map[string][]*resource.Instance{}
 		for _, r := range w.objects[gvk.VirtualService] {

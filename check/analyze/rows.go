@@ -17,7 +17,7 @@ func rows() []check.Row {
 		{Code: "IST0109", Name: "ConflictingMeshGatewayVirtualServiceHosts", Severity: "error", Means: "Two VirtualServices route one host inside the mesh; only one of them acts."},
 		{Code: "IST0110", Name: "ConflictingSidecarWorkloadSelectors", Severity: "error", Means: "Several Sidecars want one pod; which one it gets is left open."},
 		{Code: "IST0111", Name: "MultipleSidecarsWithoutWorkloadSelectors", Severity: "error", Means: "Of several Sidecars for a whole namespace, only the oldest acts."},
-		{Code: "IST0112", Name: "VirtualServiceDestinationPortSelectorRequired", Severity: "error", Means: "istiod cannot pick one of the host's ports and drops the destination: 503."},
+		{Code: "IST0112", Name: "VirtualServiceDestinationPortSelectorRequired", Severity: "error; info ⁵", Means: "istiod takes the port that a request came in on; where the destination has no such port, requests get 503."},
 		{Code: "IST0116", Name: "DeploymentAssociatedToMultipleServices", Severity: "warning", Means: "One container port gets two protocols; the traffic of one of them fails."},
 		{Code: "IST0118", Name: "PortNameIsNotUnderNamingConvention", Severity: "info", Means: "The sidecar guesses the protocol; a wrong guess makes it TCP, without HTTP routes."},
 		{Code: "IST0123", Name: "NamespaceMultipleInjectionLabels", Severity: "warning", Means: "The labels contradict each other; whether pods get a sidecar is left open."},
