@@ -222,7 +222,21 @@ spec: {selector: {app: front}, ports: [{name: http, port: 80}]}
 	}
 }
 
+func TestAFileThatIsNamedTwiceCountsOnce(t *testing.T) {
+	dir := exampleCopy(t)
+	r := meshstorm(t, dir, 0, "check", "kubernetes", "./kubernetes/template/istio.yml", "-f", "kubernetes/template")
+	if strings.Contains(r.stdout, "MS0108") {
+		t.Errorf("stdout: %s", r.stdout)
+	}
+}
+
 func TestUnknownCommandsNameTheirNeighbour(t *testing.T) {
+	if r := meshstorm(t, t.TempDir(), 2, "completion", "fsh"); !strings.Contains(r.stderr, "fish") {
+		t.Errorf("stderr: %s", r.stderr)
+	}
+	if r := meshstorm(t, t.TempDir(), 0, "completion", "bash"); !strings.Contains(r.stdout, "__start_meshstorm") {
+		t.Errorf("no script: %.200s", r.stdout)
+	}
 	r := meshstorm(t, t.TempDir(), 2, "rout", "GET", "http://a.example/")
 	if !strings.Contains(r.stderr, "did you mean route?") {
 		t.Errorf("stderr: %s", r.stderr)

@@ -43,11 +43,11 @@ func (w *Workspace) CheckInput() (*check.Input, error) {
 	return in, nil
 }
 
-// FilesInput gathers any YAML files and folders for check. A path that does
-// not exist is an error.
+// FilesInput gathers any YAML files and folders for check, each file once. A
+// path that does not exist is an error.
 func FilesInput(paths []string) (*check.Input, error) {
 	in := &check.Input{}
-	read := 0
+	seen := map[string]bool{}
 	for _, p := range paths {
 		info, err := os.Stat(p)
 		if err != nil {
@@ -64,13 +64,16 @@ func FilesInput(paths []string) (*check.Input, error) {
 			if info.IsDir() && filepath.Base(full) == SettingsFile {
 				continue // ours, and no manifest
 			}
-			read++
+			if seen[full] {
+				continue // named twice, as a folder and a file in it
+			}
+			seen[full] = true
 			if err := addFile(in, filepath.ToSlash(full), full); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if read == 0 {
+	if len(seen) == 0 {
 		return nil, fmt.Errorf("%s: no YAML files in there, so there is nothing to check", strings.Join(paths, ", "))
 	}
 	return in, nil

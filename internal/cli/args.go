@@ -45,3 +45,11 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	}
 	return usage("there is no command %q; %s", args[0], hint)
 }
+
+// oneShell refuses a shell that there is no script for.
+func oneShell(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s %q: expected bash, zsh, fish or powershell", cmd.CommandPath(), args[0])
+	}
+	return nil
+}

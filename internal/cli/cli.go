@@ -151,6 +151,11 @@ what is wrong before anything is applied.`,
 	})
 	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newTest(a), newCompare(a), newExplain(a), newVersion(a))
 	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE = oneShell, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
 }
 
