@@ -215,7 +215,8 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 		a.RouteKey = key(at.config.Origins[d.Route.Proto])
 	}
 	if d.Unsupported != "" {
-		a.Outcome, a.Reason, a.Unsupport = answer.OutcomeUnsupported, d.Unsupported, []string{d.Unsupported}
+		a.Outcome, a.Reason = answer.OutcomeUnsupported, claims(d.Unsupported)
+		a.Unsupport = []string{a.Reason}
 		return a, nil
 	}
 	if d.VirtualHost == nil {
@@ -238,6 +239,9 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 	case effect.Direct != nil:
 		a.Outcome, a.Status = answer.OutcomeDirect, effect.Direct.Status
 		a.Direct = &answer.Direct{Status: effect.Direct.Status, Body: effect.Direct.Body}
+		if d.VirtualHost.Name == blockAll {
+			a.Reason = "the proxy knows no service with this host and port (or a Sidecar hides it), and the outbound traffic policy REGISTRY_ONLY lets nothing else out"
+		}
 	default:
 		a.Outcome = answer.OutcomeRoute
 		m.destinations(a, at, d, q)
@@ -249,7 +253,19 @@ func (m *Mesh) follow(at *place, q *question) (*answer.Answer, error) {
 	return a, nil
 }
 
+// claims says in Istio's words what Envoy calls metadata of its JWT filter.
+func claims(unsupported string) string {
+	const filter = "(envoy.filters.http.jwt_authn)"
+	return strings.Replace(unsupported, filter, filter+": the rule asks for claims of a JWT (@request.auth.claims), and no token is verified here", 1)
+}
+
+// blockAll is the virtual host of sidecars that let nothing unknown out.
+const blockAll = "block_all"
+
 func untaken(h *route.VirtualHost) string {
+	if name, port, ok := strings.Cut(h.Name, ":"); ok && name == "blackhole" {
+		return fmt.Sprintf("a Gateway opens port %s here, but no VirtualService or HTTPRoute is bound to it", port)
+	}
 	switch len(h.Routes) {
 	case 0:
 		return fmt.Sprintf("virtual host %s has no routes", h.Name)

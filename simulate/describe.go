@@ -43,7 +43,9 @@ func (m *Mesh) describe(a *answer.Answer, at *place, d route.Decision, e *route.
 	}
 	for _, mirror := range e.Mirrors {
 		host, subset, port := hostOf(mirror.Cluster)
-		a.Mirrors = append(a.Mirrors, answer.Mirror{Host: host, Subset: subset, Port: port, Share: mirror.Share})
+		a.Mirrors = append(a.Mirrors, answer.Mirror{
+			Host: host, Subset: subset, Port: port, Share: mirror.Share, Reason: m.destination(at, mirror.Cluster).Reason,
+		})
 	}
 }
 

@@ -48,6 +48,12 @@ func (m *Mesh) destinations(a *answer.Answer, at *place, d route.Decision, q *qu
 	}
 	for _, s := range all {
 		dest := m.destination(at, s.cluster)
+		switch dest.Flag {
+		case answer.FlagNoCluster:
+			dest.Status = notFoundStatus(d.Route.Proto)
+		case answer.FlagNoUpstream:
+			dest.Status = http.StatusServiceUnavailable
+		}
 		dest.Weight = s.weight
 		if total > 0 {
 			dest.Share = float64(s.weight) / float64(total)
@@ -101,6 +107,10 @@ func notFoundStatus(r *routev3.Route) int {
 // know (MeshConfig.outboundTrafficPolicy).
 const passthrough = "PassthroughCluster"
 
+// unknownService is where istiod sends the requests of a backendRef that is
+// refused (GetDestinationCluster in pilot/pkg/networking/core/route/route.go).
+const unknownService = "UnknownService"
+
 // destination says what stands behind a cluster.
 func (m *Mesh) destination(at *place, cluster string) answer.Destination {
 	dest := answer.Destination{Cluster: cluster, Host: cluster, Endpoints: -1}
@@ -124,6 +134,9 @@ func (m *Mesh) destination(at *place, cluster string) answer.Destination {
 	seen := map[string]bool{}
 	for _, w := range workloads {
 		name := w.Kind + "/" + w.Name
+		if w.Kind == "" {
+			name = w.Address // of an Endpoints or a ServiceEntry
+		}
 		if !seen[name] {
 			seen[name] = true
 			dest.Workloads = append(dest.Workloads, name)
@@ -141,6 +154,10 @@ func (m *Mesh) destination(at *place, cluster string) answer.Destination {
 
 // missing says why a proxy has no such cluster.
 func missing(d answer.Destination) string {
+	if d.Host == unknownService {
+		return "istiod refuses the rule's backendRef: the Service is not there, its kind is not known, " +
+			"or it is in another namespace, where no ReferenceGrant allows it"
+	}
 	if d.Subset != "" {
 		return fmt.Sprintf("the proxy has no cluster for %s: no DestinationRule that Istio looks at defines subset %s "+
 			"(it looks in the caller's, the service's and the root namespace), or the service or port is not there", label(d), d.Subset)

@@ -22,7 +22,7 @@ func (m *Mesh) rules(at *place, verdicts []route.Verdict) []answer.Rule {
 		o := at.config.Origins[v.Route.Proto]
 		r := answer.Rule{Name: ruleName(o, v.Route), Matched: v.Matched, Failed: v.Failed}
 		if v.Unsupported != "" {
-			r.Failed = v.Unsupported
+			r.Failed = claims(v.Unsupported)
 		}
 		if o.Document != nil {
 			r.VirtualService = o.Document.ID.Name

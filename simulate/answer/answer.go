@@ -127,7 +127,8 @@ type Destination struct {
 	Endpoints int      `json:"endpoints"` // -1 where Istio does not know them (DNS)
 	Workloads []string `json:"workloads,omitempty"`
 	Cluster   string   `json:"cluster"`
-	Flag      string   `json:"flag,omitempty"` // NC or UH where this share fails
+	Flag      string   `json:"flag,omitempty"`   // NC or UH where this share fails
+	Status    int      `json:"status,omitempty"` // what the client gets then
 	Reason    string   `json:"reason,omitempty"`
 }
 
@@ -172,6 +173,7 @@ type Mirror struct {
 	Subset string  `json:"subset,omitempty"`
 	Port   int     `json:"port"`
 	Share  float64 `json:"share"`
+	Reason string  `json:"reason,omitempty"` // why the copies get lost
 }
 
 // Asker answers requests.

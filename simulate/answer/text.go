@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -63,7 +64,11 @@ func (a *Answer) Verdict() string {
 		}
 		return s
 	case OutcomeDirect:
-		return fmt.Sprintf("is answered by the proxy itself with %d", a.Direct.Status)
+		s := fmt.Sprintf("is answered by the proxy itself with %d", a.Direct.Status)
+		if a.Reason != "" {
+			s += "; " + a.Reason
+		}
+		return s
 	case OutcomeUnsupported:
 		return "cannot be told: " + a.Reason
 	}
@@ -137,16 +142,22 @@ func writeFacts(out *bufio.Writer, a *Answer) {
 		fact("fault", "%s", f.describe())
 	}
 	for _, m := range a.Mirrors {
-		fact("mirror", "%s of 100 are copied to %s", number(100*m.Share), Destination{Host: m.Host, Subset: m.Subset, Port: m.Port}.Name())
+		lost := ""
+		if m.Reason != "" {
+			lost = "; the copies get lost: " + m.Reason
+		}
+		fact("mirror", "%s of 100 are copied to %s%s", number(100*m.Share), Destination{Host: m.Host, Subset: m.Subset, Port: m.Port}.Name(), lost)
 	}
 	for _, h := range a.Headers {
 		fact("header", "%s", h)
 	}
-	for _, h := range a.Hash {
-		fact("hash", "%s", h)
+	for i, h := range a.Hash {
+		if !slices.Contains(a.Hash[:i], h) { // each destination brings the same
+			fact("hash", "%s", h)
+		}
 	}
 	if a.CORS != nil {
-		fact("cors", "origins %s", strings.Join(a.CORS.AllowOrigins, ", "))
+		fact("cors", "answered for an origin that %s", strings.Join(a.CORS.AllowOrigins, ", or "))
 	}
 	for _, u := range a.Unsupport {
 		fact("!", "%s", u)
@@ -203,7 +214,7 @@ func writeDestinations(out *bufio.Writer, a *Answer) {
 			endpoints = "?" // found by DNS, or the client's own
 		}
 		if d.Flag != "" {
-			endpoints += " (503 " + d.Flag + ")"
+			endpoints += fmt.Sprintf(" (%d %s)", d.Status, d.Flag)
 		}
 		fmt.Fprintf(tw, "  %s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", d.Host, dash(d.Subset), dash(port(d.Port)), d.Weight,
 			number(d.Of100), number(d.Of1000), endpoints, dash(strings.Join(d.Workloads, ", ")))
