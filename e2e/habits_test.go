@@ -42,6 +42,7 @@ func TestManifestsComeFromStandardInput(t *testing.T) {
 			t.Errorf("meshstorm %v: exit code %d\n%s%s", args, r.code, r.stdout, r.stderr)
 		}
 	}
+	meshstorm(t, dir, 2, "test", "--init", "--coverage")
 	empty := command{dir: in.dir}
 	for _, args := range [][]string{{"route", "http://shop.example/", "-f", "-"}, {"check", "-"}, {"check", "--fix", "-"}, {"compare", "-", "-"}} {
 		if r := empty.run(t, args...); r.code != 2 || r.stderr == "" {
@@ -157,6 +158,18 @@ func TestCompareTakesAFileOfARevision(t *testing.T) {
 		if d := r.Differences[len(r.Differences)-1]; d.Command != "" || !strings.Contains(d.Request.URL, "내페이지") {
 			t.Errorf("raw bytes: %+v", d)
 		}
+	}
+}
+
+func TestCompareTakesARevisionOfTheRepositoryThatItRunsIn(t *testing.T) {
+	w := mall(t)
+	elsewhere := exampleCopy(t)
+	r := comparison(t, w, 0, "git:HEAD:kubernetes", filepath.Join(elsewhere, "kubernetes"))
+	if !r.Summary.Unchanged {
+		t.Errorf("report: %+v", r.Summary)
+	}
+	if r := meshstorm(t, w, 2, "compare", "git:HEAD", elsewhere); !strings.Contains(r.stderr, "in no git repository") {
+		t.Errorf("stderr: %s", r.stderr)
 	}
 }
 

@@ -117,6 +117,11 @@ func (a *app) side(ctx context.Context, f *compareFlags, name, other string) (*m
 		place = other
 	}
 	tmp, err := revision.Checkout(ctx, name, place)
+	if _, _, named := strings.Cut(strings.TrimPrefix(name, revision.Prefix), ":"); err != nil && named && place != "." {
+		if here, errHere := revision.Checkout(ctx, name, "."); errHere == nil { // of the repository that we are in
+			tmp, err = here, nil
+		}
+	}
 	if err != nil {
 		return nil, classify(err)
 	}

@@ -14,6 +14,9 @@ func (a *app) initTests(ctx context.Context, f *testFlags, args []string) error 
 	if len(f.tests)+len(f.files) > 0 || f.routeConfig != "" {
 		return usage("--init writes the tests of a workspace; it takes no --tests, -f or --route-config")
 	}
+	if f.coverage || f.output != "text" {
+		return usage("--init only writes tests; run them afterwards: meshstorm test --coverage")
+	}
 	root, err := a.root(args)
 	if err != nil {
 		return err

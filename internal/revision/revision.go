@@ -40,11 +40,13 @@ func Checkout(ctx context.Context, name, place string) (string, error) {
 	if info, err := os.Stat(place); err == nil && !info.IsDir() {
 		dir, file = filepath.Split(filepath.Clean(place))
 	}
-	if !hasPath {
-		prefix, err := git(ctx, dir, "rev-parse", "--show-prefix")
-		if err != nil {
-			return "", err
-		}
+	prefix, err := git(ctx, dir, "rev-parse", "--show-prefix")
+	switch {
+	case errors.Is(err, errNoGit), ctx.Err() != nil:
+		return "", err
+	case err != nil:
+		return "", fmt.Errorf("%s: %s is in no git repository that can be read: %w", name, place, err)
+	case !hasPath:
 		sub = strings.TrimRight(string(prefix), "\r\n") + file
 	}
 	sub = strings.Trim(path.Clean("/"+filepath.ToSlash(sub)), "/")
@@ -98,9 +100,11 @@ func single(ctx context.Context, dir, blob, name string) (string, error) {
 	return out, nil
 }
 
+var errNoGit = errors.New("git is not installed, and only git can read a revision; name a folder instead")
+
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	if _, err := exec.LookPath("git"); err != nil {
-		return nil, errors.New("git is not installed, and only git can read a revision; name a folder instead")
+		return nil, errNoGit
 	}
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir

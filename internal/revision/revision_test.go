@@ -86,7 +86,9 @@ func TestCheckoutSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: error %v, want one with %q", name, err, want)
 		}
 	}
-	if _, err := Checkout(t.Context(), "git:HEAD", t.TempDir()); err == nil {
-		t.Error("a folder outside of any repository has no revisions")
+	for _, name := range []string{"git:HEAD", "git:HEAD:shop"} {
+		if _, err := Checkout(t.Context(), name, t.TempDir()); err == nil || !strings.Contains(err.Error(), "in no git repository") {
+			t.Errorf("%s outside of any repository: %v", name, err)
+		}
 	}
 }
