@@ -203,7 +203,11 @@ func (r *run) compareProxies(ctx context.Context, p pair, t *translated) error {
 	for _, reason := range slices.Compact(slices.Sorted(slices.Values(append(unknownA, unknownB...)))) {
 		r.addUnproved(report.Unproved{Proxy: p.any().String(), Reason: reason})
 	}
-	for _, w := range ways(doorsA, doorsB, p.any().Kind == istio.Sidecar) {
+	paired := ways
+	if p.any().Kind == istio.Sidecar {
+		paired = sidecarWays
+	}
+	for _, w := range paired(doorsA, doorsB) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("compare: %w", err)
 		}

@@ -24,6 +24,9 @@ type door struct {
 	names  []string // server names of TLS; none for all
 	hosts  space.Strings
 	routes *routev3.RouteConfiguration
+	// own are the names by which a sidecar's workload gets here, where the
+	// listener is bound to an address; none where it takes any address.
+	own space.Strings
 }
 
 // key is equal for doors of both sides that lead to the same routes.
@@ -61,7 +64,7 @@ func doors(c *istio.Config) (all []door, unknown []string) {
 				continue
 			}
 			for _, port := range known {
-				d := door{scheme: "http", port: port, routes: rc, names: slices.Sorted(slices.Values(chain.GetFilterChainMatch().GetServerNames()))}
+				d := door{scheme: "http", port: port, routes: rc, own: ownNames(c, l), names: slices.Sorted(slices.Values(chain.GetFilterChainMatch().GetServerNames()))}
 				if chain.GetTransportSocket() != nil {
 					d.scheme = "https"
 				}
@@ -73,6 +76,16 @@ func doors(c *istio.Config) (all []door, unknown []string) {
 		}
 	}
 	return all, unknown
+}
+
+func ownNames(c *istio.Config, l *listenerv3.Listener) space.Strings {
+	own := space.None()
+	if c.Proxy.Kind == istio.Sidecar {
+		for _, name := range c.Names(l) {
+			own = own.Or(named(name))
+		}
+	}
+	return own
 }
 
 // takesClients leaves out listeners for probes and metrics, and of sidecars all
@@ -167,56 +180,4 @@ func named(name string) space.Strings {
 		return plain
 	}
 	return space.OneOf(name).Or(space.Prefix(name+":", false))
-}
-
-// way is a door on both sides, nil where a side has none, for some hosts.
-type way struct {
-	a, b  *door
-	hosts space.Strings
-}
-
-func (w way) door() *door {
-	if w.a != nil {
-		return w.a
-	}
-	return w.b
-}
-
-// ways pairs doors by the hosts that they have in common. Of a sidecar, doors
-// with the same route configuration belong together.
-func ways(a, b []door, sidecar bool) []way {
-	var all []way
-	leftB := make([]space.Strings, len(b))
-	at := map[string]int{}
-	for j, d := range b {
-		leftB[j] = d.hosts
-		at[d.key(sidecar)] = j
-	}
-	for i := range a {
-		// By far the most usual: the same door on both sides.
-		if j, ok := at[a[i].key(sidecar)]; ok && (sidecar || leftB[j].Within(a[i].hosts) && a[i].hosts.Within(leftB[j])) {
-			all = append(all, way{&a[i], &b[j], a[i].hosts})
-			leftB[j] = space.None()
-			continue
-		}
-		left := a[i].hosts
-		for j := range b {
-			if sidecar || a[i].scheme != b[j].scheme || a[i].port != b[j].port {
-				continue
-			}
-			if both := left.And(leftB[j]); !both.IsEmpty() {
-				all = append(all, way{&a[i], &b[j], both})
-				left, leftB[j] = left.Minus(both), leftB[j].Minus(both)
-			}
-		}
-		if !left.IsEmpty() {
-			all = append(all, way{a: &a[i], hosts: left})
-		}
-	}
-	for j := range b {
-		if !leftB[j].IsEmpty() {
-			all = append(all, way{b: &b[j], hosts: leftB[j]})
-		}
-	}
-	return all
 }

@@ -88,7 +88,7 @@ func (m *mesh) side(p *istio.Proxy, c *istio.Config, d *door, w way) (routes.Sid
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		host = host[:i]
 	}
-	if hosts := there.routes.GetVirtualHosts(); there.scheme == "http" && len(hosts) > 0 && len(hosts[0].GetDomains()) > 0 {
+	if hosts := there.routes.GetVirtualHosts(); there.scheme == "http" && len(hosts) > 0 && len(hosts[0].GetDomains()) > 0 && hosts[0].GetDomains()[0] != "*" {
 		host, _, _ = strings.Cut(hosts[0].GetDomains()[0], ":")
 	}
 	e := c.Entry(istio.Target{Scheme: there.scheme, Host: host, Port: there.port})

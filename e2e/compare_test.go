@@ -93,3 +93,41 @@ func TestCompareBadSides(t *testing.T) {
 		}
 	}
 }
+
+// A port whose name says no protocol gets a listener at the service's address;
+// one called http is among all others of its number.
+func TestCompareAServiceThatMovesToAListenerOfItsOwn(t *testing.T) {
+	const mesh = `
+apiVersion: v1
+kind: Service
+metadata: {name: order, namespace: shop}
+spec:
+  selector: {app: order}
+  ports: [{name: http, port: 80}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: order, namespace: shop}
+spec:
+  selector: {matchLabels: {app: order}}
+  template:
+    metadata: {labels: {app: order}}
+    spec: {containers: [{name: c, image: registry.example/order:1}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: stock, namespace: shop}
+spec:
+  selector: {app: order}
+  ports: [{name: NAME, port: 80}]
+`
+	dir := t.TempDir()
+	write(t, strings.ReplaceAll(mesh, "NAME", "http"), filepath.Join(dir, "a.yaml"))
+	write(t, strings.ReplaceAll(mesh, "NAME", "data"), filepath.Join(dir, "b.yaml"))
+	for _, sides := range [][2]string{{"a.yaml", "b.yaml"}, {"b.yaml", "a.yaml"}} {
+		r := comparison(t, dir, 1, sides[0], sides[1])
+		if len(r.Differences) != 1 || r.Differences[0].Request.URL != "http://stock/" || strings.Join(r.Differences[0].What, " ") != "traffic policy" {
+			t.Errorf("%v: %+v", sides, r.Differences)
+		}
+	}
+}

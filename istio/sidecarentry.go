@@ -3,6 +3,7 @@ package istio
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -92,4 +93,32 @@ func ports(s *model.Service) string {
 		return "none"
 	}
 	return strings.Join(all, ", ")
+}
+
+// Names are the host names by which a sidecar's workload reaches an outbound
+// listener that is bound to an address of its own, sorted: full names, which
+// may end in a dot, short ones, and wildcards of ServiceEntries. They are nil for a listener that takes
+// connections to any address.
+func (c *Config) Names(l *listenerv3.Listener) []string {
+	at := l.GetAddress().GetSocketAddress()
+	if a := address(at.GetAddress()); !a.IsValid() || a.IsUnspecified() {
+		return nil
+	}
+	target := Target{Scheme: "http", Port: int(at.GetPortValue())}
+	_, suffix, _ := strings.Cut(c.proxy.DNSDomain, ".")
+	_, root, _ := strings.Cut(suffix, ".")
+	var all []string
+	for _, s := range c.proxy.SidecarScope.Services() {
+		if c.outbound(s, target) != l {
+			continue
+		}
+		all = append(all, s.Hostname.String(), s.Hostname.String()+".")
+		for _, end := range []string{c.proxy.DNSDomain, suffix, root} {
+			if short, ok := strings.CutSuffix(s.Hostname.String(), "."+end); ok && short != "" {
+				all = append(all, short)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
