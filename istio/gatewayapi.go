@@ -92,6 +92,15 @@ func (t *tokens) markRoute(o *object, typed runtime.Object) {
 	}
 }
 
+// written is a field that the document has; "" for one that the API server
+// filled in.
+func (o *object) written(field string) string {
+	if o.doc == nil || o.doc.Get(field) == nil {
+		return ""
+	}
+	return field
+}
+
 // markHTTPRoute names the rules. The controller makes one rule of each match
 // under one name, so the route goes in with one match per rule.
 func (t *tokens) markHTTPRoute(o *object, r *gatewayv1.HTTPRoute) {
@@ -99,7 +108,7 @@ func (t *tokens) markHTTPRoute(o *object, r *gatewayv1.HTTPRoute) {
 	for i, rule := range r.Spec.Rules {
 		name, m := ruleMark(o, i, rule.Name)
 		for j, match := range rule.Matches {
-			m.match = fmt.Sprintf("%s.matches[%d]", m.field, j)
+			m.match = o.written(fmt.Sprintf("%s.matches[%d]", m.field, j))
 			rule.Name, rule.Matches = name(t, m), []gatewayv1.HTTPRouteMatch{match}
 			rules = append(rules, rule)
 		}
@@ -116,7 +125,7 @@ func (t *tokens) markGRPCRoute(o *object, r *gatewayv1.GRPCRoute) {
 	for i, rule := range r.Spec.Rules {
 		name, m := ruleMark(o, i, rule.Name)
 		for j, match := range rule.Matches {
-			m.match = fmt.Sprintf("%s.matches[%d]", m.field, j)
+			m.match = o.written(fmt.Sprintf("%s.matches[%d]", m.field, j))
 			rule.Name, rule.Matches = name(t, m), []gatewayv1.GRPCRouteMatch{match}
 			rules = append(rules, rule)
 		}

@@ -50,6 +50,12 @@ func TestWhatHasNoEffectIsAProblem(t *testing.T) {
 			good + virtualService("root", "shop", "  hosts: [a.example]\n  gateways: [shop]\n  http: [{match: [{uri: {prefix: /a}}], delegate: {name: part}}]") +
 				virtualService("part", "shop", "  http: [{match: [{uri: {prefix: /b}}], route: [{destination: {host: order}}]}]"),
 			[]string{"spec.http[0] of VirtualService shop/part matches nothing"}},
+		{"a filter of an HTTPRoute that lacks its part",
+			good + gatewayAPIRoute("  - filters: [{type: RequestMirror}]\n    backendRefs: [{name: order, port: 8080}]"),
+			[]string{"the API server refuses this object, so it is not used: spec.rules[0].filters[0]"}},
+		{"a match of an HTTPRoute without a path, which means any",
+			good + gatewayAPIRoute("  - matches: [{headers: [{name: x, value: v}]}]\n    backendRefs: [{name: order, port: 8080}]"), nil},
+		{"an HTTPRoute without rules, which gets one for all", good + gatewayAPIRoute("  - {}"), nil},
 		{"a Gateway for no workload", good + strings.NewReplacer("istio: ingressgateway", "istio: nobody", "name: shop,", "name: lost,").Replace(shopGateway),
 			[]string{"spec.selector finds no workload"}},
 		{"an object twice", good + service("order", "shop"), []string{"replaces the object of the same name at mesh.yaml:"}},
@@ -105,4 +111,22 @@ func TestAnEndOfAVeryLongVirtualServiceIsValidatedToo(t *testing.T) {
 	if got := problems(m); len(got) != 1 || !strings.Contains(got[0], "istiod refuses") {
 		t.Errorf("got %q", got)
 	}
+}
+
+func gatewayAPIRoute(rules string) string {
+	return `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: own, namespace: shop}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: own, namespace: shop}
+spec:
+  parentRefs: [{name: own}]
+  rules:
+` + rules + "\n"
 }

@@ -130,6 +130,11 @@ func (w *world) sort(o *object, unknown *unknownKinds) error {
 	}
 	switch o.group {
 	case "gateway.networking.k8s.io", "gateway.networking.x-k8s.io":
+		if err := o.admit(); err != nil {
+			w.problem(o, "the API server refuses this object, so it is not used: %v", err)
+			delete(w.objects, o.key())
+			return nil
+		}
 		w.usesGatewayAPI = true
 		w.gatewayed = append(w.gatewayed, o)
 		return nil

@@ -30,8 +30,15 @@ type FieldError struct {
 // list types and runs the CEL rules within the server's cost limits. The
 // object is generic JSON with whole numbers as int64, and is left as it is.
 func (s *Schema) Validate(object map[string]any) []FieldError {
+	_, errs := s.Admit(object)
+	return errs
+}
+
+// Admit is Validate, and also gives the object as the API server would store
+// it where it refuses nothing: without unknown fields, and with defaults.
+func (s *Schema) Admit(object map[string]any) (stored map[string]any, refused []FieldError) {
 	if err := s.prepare(); err != nil {
-		return []FieldError{{Message: fmt.Sprintf("the schema of %s cannot be compiled: %v", s.GVK, err)}}
+		return nil, []FieldError{{Message: fmt.Sprintf("the schema of %s cannot be compiled: %v", s.GVK, err)}}
 	}
 	object = runtime.DeepCopyJSON(object)
 	var all []FieldError
@@ -61,7 +68,7 @@ func (s *Schema) Validate(object map[string]any) []FieldError {
 	for _, err := range errs {
 		all = append(all, FieldError{Field: fieldPath(err.Field), Message: describeError(err)})
 	}
-	return all
+	return object, all
 }
 
 // blocksRules follows the API server's custom resource strategy: type errors
