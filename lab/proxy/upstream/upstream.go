@@ -1,0 +1,36 @@
+// Package upstream is what Envoy calls the cluster manager: it takes the
+// clusters, endpoints and secrets of a snapshot and gives, for a cluster's name,
+// a host chosen by the cluster's load balancing policy and a connection or an
+// HTTP exchange with it, within the cluster's circuit breakers, observed by its
+// outlier detection.
+package upstream
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// The ways in which an upstream fails. Errors of this package wrap one of them,
+// and their text is what the access log's
+// %UPSTREAM_TRANSPORT_FAILURE_REASON% says.
+var (
+	ErrNoHealthyHost = errors.New("no healthy upstream")                             // UH
+	ErrOverflow      = errors.New("upstream overflow")                               // UO
+	ErrConnect       = errors.New("upstream connect error")                          // UF
+	ErrReset         = errors.New("upstream connection closed before the response")  // UC
+	ErrProtocol      = errors.New("upstream broke the protocol")                     // UPE
+	ErrTLS           = errors.New("the lab's proxy cannot make this TLS connection") // UF, fail closed
+)
+
+// Choice is what a request asks of the load balancer.
+type Choice struct {
+	Hash    uint64 // for ring hash and maglev
+	HasHash bool
+	// Avoid refuses a host (retry host predicates); it is asked up to Tries
+	// times, then the last host is taken anyway. Nil refuses none.
+	Avoid func(*Host) bool
+	Tries int
+	// OriginalDestination is where ORIGINAL_DST clusters go.
+	OriginalDestination netip.AddrPort
+	HighPriority        bool
+}
