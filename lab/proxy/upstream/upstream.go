@@ -6,8 +6,14 @@
 package upstream
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
+	"time"
+
+	"github.com/meshstorm/meshstorm/lab/loopback"
+	"github.com/meshstorm/meshstorm/lab/pod"
 )
 
 // The ways in which an upstream fails. Errors of this package wrap one of them,
@@ -33,4 +39,34 @@ type Choice struct {
 	// OriginalDestination is where ORIGINAL_DST clusters go.
 	OriginalDestination netip.AddrPort
 	HighPriority        bool
+}
+
+// Options say how a proxy reaches its hosts. Dialer defaults to the Spec's, Now
+// to time.Now, Random to math/rand/v2.Uint64, Log to nothing. Without Spec (a
+// proxy outside a pod, in tests) addresses are dialed as they are.
+type Options struct {
+	Dialer *loopback.Dialer
+	Spec   *pod.Spec
+	Log    *slog.Logger
+	Now    func() time.Time
+	Random func() uint64
+}
+
+// Exchange is what one call of Do or Connect takes and tells beside request and
+// response.
+type Exchange struct {
+	HighPriority bool           // uses the HIGH thresholds of the circuit breakers
+	Local        netip.AddrPort // our end of the connection; set before Do returns
+}
+
+type exchangeKey struct{}
+
+// WithExchange puts e into the context of one call of Do or Connect.
+func WithExchange(ctx context.Context, e *Exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, e)
+}
+
+func exchangeOf(ctx context.Context) *Exchange {
+	e, _ := ctx.Value(exchangeKey{}).(*Exchange)
+	return e
 }
