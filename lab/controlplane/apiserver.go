@@ -54,7 +54,7 @@ func newServer(o Options, keys *Keys, etcd string) (*server, error) {
 		"service-account-issuer":             "https://kubernetes.default.svc.cluster.local",
 		"service-account-signing-key-file":   keys.key(signerName),
 		"service-account-key-file":           keys.key(signerName),
-		"api-audiences":                      "https://kubernetes.default.svc.cluster.local,istio-ca",
+		"api-audiences":                      "https://kubernetes.default.svc.cluster.local",
 		"kubelet-client-certificate":         keys.cert(clientName),
 		"kubelet-client-key":                 keys.key(clientName),
 		"kubelet-certificate-authority":      keys.cert(caName),
