@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/client-go/rest"
 	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/version"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
@@ -170,3 +171,6 @@ egressSelections:
 `
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
+
+// Version is Kubernetes' version.
+func Version() string { return version.Get().GitVersion }

@@ -30,8 +30,8 @@ type Keys struct {
 // The certificates' files, without .crt and .key.
 const (
 	caName      = "ca"
-	serverName  = "apiserver"       // the API server's own
-	kubeletName = "kubelet"         // the kubelet's server
+	serverName  = "apiserver"        // the API server's own
+	kubeletName = "kubelet"          // the kubelet's server
 	clientName  = "apiserver-client" // the API server as a client of etcd, kubelet and aggregated APIs
 	etcdName    = "etcd"
 	signerName  = "service-account"

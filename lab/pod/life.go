@@ -16,13 +16,17 @@ const LifeVariable = "MESHSTORM_LIFE"
 // Context ends with SIGTERM or SIGINT, as a container is stopped, and with the
 // lab itself.
 func Context() (context.Context, context.CancelFunc) {
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	Watch()
+	return signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+}
+
+// Watch ends the process when the lab is gone.
+func Watch() {
 	if os.Getenv(LifeVariable) == "" {
-		return ctx, cancel
+		return
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.NewFile(3, "life"))
 		os.Exit(137)
 	}()
-	return ctx, cancel
 }

@@ -1,43 +1,33 @@
+// Command meshstorm-lab is the lab: a Kubernetes cluster with Istio on one
+// machine. `meshstorm lab` runs it. As `meshstorm-lab istiod` it is the program
+// of istiod's pod.
 package main
 
 import (
-	_ "github.com/meshstorm/meshstorm/storm/msaez"
-	_ "github.com/meshstorm/meshstorm/deploy"
-	_ "github.com/meshstorm/meshstorm/route"
-	_ "k8s.io/client-go/kubernetes"
-	_ "istio.io/client-go/pkg/clientset/versioned"
-	_ "istio.io/api/envoy/extensions/stats"
-	_ "google.golang.org/grpc"
-	_ "golang.org/x/sync/errgroup"
-	_ "github.com/shirou/gopsutil/v4/process"
-	_ "github.com/spf13/cobra"
-	_ "github.com/google/uuid"
-	_ "github.com/fsnotify/fsnotify"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "github.com/pires/go-proxyproto"
-	_ "github.com/twmb/franz-go/pkg/kfake"
-	_ "github.com/twmb/franz-go/pkg/kgo"
-	_ "go.etcd.io/bbolt"
-	_ "go.etcd.io/etcd/server/v3/embed"
-	_ "istio.io/istio/operator/pkg/render"
-	_ "istio.io/istio/pilot/cmd/pilot-discovery/app"
-	_ "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	_ "k8s.io/kubernetes/pkg/controller/clusterroleaggregation"
-	_ "k8s.io/kubernetes/pkg/controller/deployment"
-	_ "k8s.io/kubernetes/pkg/controller/disruption"
-	_ "k8s.io/kubernetes/pkg/controller/endpointslice"
-	_ "k8s.io/kubernetes/pkg/controller/garbagecollector"
-	_ "k8s.io/kubernetes/pkg/controller/job"
-	_ "k8s.io/kubernetes/pkg/controller/namespace"
-	_ "k8s.io/kubernetes/pkg/controller/podautoscaler"
-	_ "k8s.io/kubernetes/pkg/controller/podgc"
-	_ "k8s.io/kubernetes/pkg/controller/replicaset"
-	_ "k8s.io/kubernetes/pkg/controller/serviceaccount"
-	_ "k8s.io/kubernetes/pkg/controller/statefulset"
-	_ "k8s.io/metrics/pkg/apis/metrics/v1beta1"
-	_ "github.com/miekg/dns"
-	_ "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	_ "golang.org/x/net/http2"
+	"fmt"
+	"os"
+
+	"github.com/meshstorm/meshstorm/lab/cli"
+	"github.com/meshstorm/meshstorm/lab/mesh/discovery"
+	"github.com/meshstorm/meshstorm/lab/pod"
 )
 
-func main() {}
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "istiod" {
+		if err := istiod(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(cli.Run(cli.Streams{Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
+}
+
+func istiod(args []string) error {
+	s, err := pod.Load()
+	if err != nil {
+		return err
+	}
+	pod.Watch()
+	return discovery.Run(s, args)
+}
