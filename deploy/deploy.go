@@ -17,12 +17,15 @@ type Model struct {
 	Source    *storm.Model
 	// Archive is the model as JSON without images and geometry, for those who
 	// read it in a cluster; empty leaves it out of the files.
-	Archive   []byte
-	Settings  *Settings
-	Services  []*Service // in the model's order
-	Externals []*External
-	Calls     []*Call // in the model's order
-	Problems  []Problem
+	Archive []byte
+	// ArchiveSettings are the settings' file, which goes with the archive: names
+	// and paths depend on it.
+	ArchiveSettings []byte
+	Settings        *Settings
+	Services        []*Service // in the model's order
+	Externals       []*External
+	Calls           []*Call // in the model's order
+	Problems        []Problem
 }
 
 // Service is one bounded context as it will run.

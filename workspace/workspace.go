@@ -100,6 +100,7 @@ func Open(ctx context.Context, root string, o Options) (*Workspace, error) {
 		return nil, err
 	}
 	w.Intent = deploy.Build(w.Document.Model, w.Settings)
+	w.Intent.ArchiveSettings = data
 	return w, ctx.Err()
 }
 

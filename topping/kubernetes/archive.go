@@ -24,6 +24,7 @@ const partSize = 128 << 10
 
 // The keys and annotations of the model's ConfigMaps.
 const (
+	SettingsKey  = "meshstorm.yaml"      // data of the first part: the workspace's settings as written
 	ArchiveKey   = "model.json.gz"       // binaryData: this part's bytes of the gzip stream
 	PartKey      = "meshstorm.io/part"   // "2/3": part two of three
 	ChecksumKey  = "meshstorm.io/sha256" // of the whole gzip stream, equal in all parts
@@ -60,6 +61,9 @@ func archive(m *deploy.Model) ([]*corev1.ConfigMap, error) {
 			ObjectMeta: meta,
 			BinaryData: map[string][]byte{ArchiveKey: data[i*partSize : min((i+1)*partSize, len(data))]},
 		})
+	}
+	if len(m.ArchiveSettings) > 0 {
+		parts[0].Data = map[string]string{SettingsKey: string(m.ArchiveSettings)}
 	}
 	return parts, nil
 }
