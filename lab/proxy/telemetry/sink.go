@@ -23,6 +23,7 @@ type sink struct {
 	mu      sync.Mutex
 	room    sync.Cond
 	pending []byte
+	writing bool
 	closed  bool
 	err     error
 	wake    chan struct{}
@@ -109,17 +110,20 @@ func (s *sink) run() {
 			}
 			batch := s.pending
 			s.pending = spare[:0]
+			s.writing = true
 			s.room.Broadcast()
 			s.mu.Unlock()
-			s.flush(batch)
+			s.put(batch)
 			spare = batch
 		}
 	}
 }
 
-func (s *sink) flush(batch []byte) {
+func (s *sink) put(batch []byte) {
 	_, err := s.out.Write(batch)
 	s.mu.Lock()
+	s.writing = false
+	s.room.Broadcast()
 	first := err != nil && s.err == nil
 	s.err = err // the next failure after a success is said again
 	s.mu.Unlock()
@@ -145,4 +149,26 @@ func (s *sink) close() error {
 		}
 	}
 	return s.err
+}
+
+// flush waits until what was logged so far is written.
+func (s *sink) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.pending) > 0 || s.writing {
+		s.room.Wait()
+	}
+}
+
+// flush writes what the access logs hold.
+func (t *Telemetry) flush() {
+	t.mu.Lock()
+	sinks := make([]*sink, 0, len(t.sinks))
+	for _, s := range t.sinks {
+		sinks = append(sinks, s)
+	}
+	t.mu.Unlock()
+	for _, s := range sinks {
+		s.flush()
+	}
 }
