@@ -1,0 +1,169 @@
+package standin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/meshstorm/meshstorm/lab/store"
+)
+
+// defaultBrokers is what the original's services and deploy's settings assume.
+const defaultBrokers = "my-kafka:9092"
+
+// brokersOf finds the brokers' addresses in the environment: the variable of
+// Spring Cloud Stream's binder, else the first by name that ends in _BROKERS or
+// begins with KAFKA_BOOTSTRAP.
+func brokersOf(environ []string) []string {
+	vars := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		vars[name] = value
+	}
+	names := []string{"SPRING_CLOUD_STREAM_KAFKA_BINDER_BROKERS"}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if strings.HasSuffix(name, "_BROKERS") || strings.HasPrefix(name, "KAFKA_BOOTSTRAP") {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		var list []string
+		for address := range strings.SplitSeq(vars[name], ",") {
+			if address = strings.TrimSpace(address); address == "" {
+				continue
+			}
+			if _, _, err := net.SplitHostPort(address); err != nil {
+				address += ":9092"
+			}
+			list = append(list, address)
+		}
+		if len(list) > 0 {
+			return list
+		}
+	}
+	return []string{defaultBrokers}
+}
+
+// idHeader carries an event's id, by which a second delivery is known.
+const idHeader = "meshstorm-event-id"
+
+// client connects to the broker. Its buffers are small: a service of the lab
+// has little to say, and there are many.
+func (s *service) client(opts ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(s.brokers...),
+		kgo.Dialer(s.dial),
+		kgo.ClientID(s.spec.Name),
+		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.MetadataMaxAge(30 * time.Second),
+		kgo.RetryBackoffFn(func(n int) time.Duration { return min(time.Duration(n+1)*200*time.Millisecond, 2*time.Second) }),
+	}, opts...)...)
+}
+
+// publish carries the outbox to the topic until ctx ends. Events wait as long as
+// the broker is away.
+func (s *service) publish(ctx context.Context) error {
+	client, err := s.client(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20),
+		kgo.RecordDeliveryTimeout(8*time.Second), // less than the outbox lends its events for
+		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(500), kgo.ProducerBatchMaxBytes(256<<10))
+	if err != nil {
+		return fmt.Errorf("connect to Kafka: %w", err)
+	}
+	defer client.Close()
+	away := false
+	for ctx.Err() == nil {
+		err := s.publishSome(ctx, client)
+		switch {
+		case err == nil && away:
+			s.log.Info("events are published again")
+			away = false
+		case err != nil && ctx.Err() == nil:
+			if !away {
+				s.log.Warn("events wait in the outbox", "brokers", s.brokers, "error", err)
+				away = true
+			}
+			pause(ctx, 500*time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// publishSome takes events, sends them and takes those off the outbox that the
+// broker has acknowledged; the first that fails holds back what follows.
+func (s *service) publishSome(ctx context.Context, client *kgo.Client) error {
+	events, err := s.store.Take(ctx, s.owner, 200, 20*time.Second)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	records := make([]*kgo.Record, len(events))
+	for i, e := range events {
+		records[i] = recordOf(e)
+	}
+	results := client.ProduceSync(ctx, records...)
+	failed := map[*kgo.Record]error{}
+	for _, r := range results {
+		if r.Err != nil {
+			failed[r.Record] = r.Err
+			err = r.Err
+		}
+	}
+	var done []uint64
+	for i, r := range records {
+		if failed[r] != nil {
+			break
+		}
+		done = append(done, events[i].Seq)
+	}
+	// Even when the pod stops: what is published must not be published again.
+	ack, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, s.store.Ack(ack, s.owner, done...))
+}
+
+func recordOf(e store.Event) *kgo.Record {
+	r := &kgo.Record{Topic: e.Topic, Key: []byte(e.Key), Value: e.Value}
+	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(e.Headers[name])})
+	}
+	r.Headers = append(r.Headers, kgo.RecordHeader{Key: idHeader, Value: []byte(e.ID)})
+	return r
+}
+
+// pause waits unless ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// ensure creates a topic where there is none, as Spring Cloud Stream's binder
+// does.
+func ensure(ctx context.Context, client *kgo.Client, topic string) error {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, -1, -1 // as the broker likes
+	req.Topics = append(req.Topics, t)
+	req.TimeoutMillis = 5000
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return err
+	}
+	for _, t := range resp.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return err
+		}
+	}
+	return nil
+}
