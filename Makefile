@@ -8,14 +8,24 @@ GO      ?= go
 BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/meshstorm/meshstorm/internal/cli.Version=$(VERSION)
-BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+# The same settings for builds, tests and lint, so that each package is compiled
+# once; releases add -trimpath. The race detector needs cgo and sets it.
+export CGO_ENABLED ?= 0
+BUILD := $(GO) build -ldflags '$(LDFLAGS)'
+
+# What the linked programs say of themselves.
+LAB_LDFLAGS := -s -w -X github.com/meshstorm/meshstorm/lab/cli.Version=$(VERSION) \
+  -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 \
+  -X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean \
+  -X istio.io/istio/pkg/version.buildVersion=1.31-20260827 -X istio.io/istio/pkg/version.buildGitRevision=eed52ebb66ad
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: $(BIN)/meshstorm ## Build bin/meshstorm
+build: $(BIN)/meshstorm $(BIN)/meshstorm-lab $(BIN)/meshstorm-pod ## Build meshstorm, the lab and the lab's pods into bin/
 
 # Go decides itself what is stale; the first build compiles Istio.
 .PHONY: $(BIN)/meshstorm
@@ -23,13 +33,22 @@ $(BIN)/meshstorm:
 	@test -x $@ || echo "building meshstorm: the first build compiles Istio's own code and takes some minutes" >&2
 	$(BUILD) -o $@ ./cmd/meshstorm
 
+.PHONY: $(BIN)/meshstorm-lab
+$(BIN)/meshstorm-lab:
+	@test -x $@ || echo "building meshstorm-lab: the first build compiles Kubernetes' control plane and istiod, about ten minutes on two cores" >&2
+	cd lab && $(GO) build -ldflags "$(LAB_LDFLAGS)" -o ../$@ ./cmd/meshstorm-lab
+
+.PHONY: $(BIN)/meshstorm-pod
+$(BIN)/meshstorm-pod:
+	cd lab && $(GO) build -ldflags '-s -w' -o ../$@ ./cmd/meshstorm-pod
+
 .PHONY: up
-up: build ## Make a workspace of the example in .up/, generate, check, and say what was made
+up: build ## Run the example in the lab: a workspace in .up/, generated, checked, applied
 	@BIN='$(CURDIR)/$(BIN)/meshstorm' bash scripts/up
 
 .PHONY: down
-down: ## Stop what `make up` left running (today: nothing)
-	@echo "nothing is running; .up/ keeps your workspace, make clean removes it"
+down: ## Stop the lab
+	@test ! -x $(BIN)/meshstorm-lab || $(BIN)/meshstorm-lab down
 
 .PHONY: clean
 clean: down ## Remove .up/, bin/ and dist/
