@@ -55,7 +55,7 @@ func (l *Lab) podComponents(ctx context.Context) []Component {
 	var all []Component
 	for _, s := range l.kubelet.Stats() {
 		name := s.Namespace + "/" + s.Pod + "/" + s.Container
-		all = append(all, Component{Name: name, Version: tags[name], PID: s.PID, MemoryBytes: s.MemoryBytes, Ready: ready[name]})
+		all = append(all, Component{Name: name, Version: tags[name], PID: s.PID, MemoryBytes: int64(s.MemoryBytes), Ready: ready[name]})
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all

@@ -143,6 +143,7 @@ func (l *Lab) start(ctx, podCtx, restCtx context.Context, pods *errgroup.Group, 
 	if err != nil {
 		return fmt.Errorf("start the node's network: %w", err)
 	}
+	guard(l.rest, "CONNECT proxy", func() error { return l.network.ServeConnect(restCtx) })
 	l.progress("starting etcd and the Kubernetes API server")
 	port := l.o.APIPort
 	if port == 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/meshstorm/meshstorm/lab/controlplane"
@@ -102,13 +103,24 @@ func (l *Lab) startMetrics(ctx context.Context, guard guardFunc) error {
 	return nil
 }
 
+// samples joins what the kubelet measures with the pods' labels, by which the
+// autoscaler asks.
 func (l *Lab) samples() []metricsapi.Sample {
+	pods, err := l.client.CoreV1().Pods("").List(context.Background(), metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		l.o.Log.Warn("no metrics", "error", err)
+		return nil
+	}
+	labels := map[string]map[string]string{}
+	for i := range pods.Items {
+		labels[pods.Items[i].Namespace+"/"+pods.Items[i].Name] = pods.Items[i].Labels
+	}
 	stats := l.kubelet.Stats()
 	samples := make([]metricsapi.Sample, 0, len(stats))
 	for _, s := range stats {
 		samples = append(samples, metricsapi.Sample{
-			Namespace: s.Namespace, Pod: s.Pod, Container: s.Container, Labels: s.Labels,
-			CPU: time.Duration(s.CPUSeconds * float64(time.Second)), Memory: s.MemoryBytes,
+			Namespace: s.Namespace, Pod: s.Pod, Container: s.Container, Labels: labels[s.Namespace+"/"+s.Pod],
+			CPU: time.Duration(s.CPUSeconds * float64(time.Second)), Memory: int64(s.MemoryBytes),
 		})
 	}
 	return samples

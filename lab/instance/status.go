@@ -189,7 +189,7 @@ func (l *Lab) Status(ctx context.Context) *Status {
 	s := &Status{
 		APIVersion: "meshstorm.io/v1", Running: true, Ready: ready, PID: os.Getpid(), Since: &l.began, Data: l.o.Dir,
 		Kubeconfig: KubeconfigPath(l.o.Dir), APIServer: l.plane.URL, Kafka: l.findPort(kafkaNamespace, "my-kafka-host", 9094),
-		Limits: l.limits(), Unsupported: []string{},
+		Limits: l.limits(), Unsupported: []string{}, Paths: l.models.Paths(),
 	}
 	if at := l.findPort(mesh.Namespace, "istio-ingressgateway", 80); at != "" {
 		s.Gateway.URL = "http://" + at
