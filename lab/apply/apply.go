@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,22 +82,38 @@ func rank(kind string) int {
 func (c *Client) Apply(ctx context.Context, objects []*unstructured.Unstructured, namespace string) error {
 	objects = slices.Clone(objects)
 	sort.SliceStable(objects, func(i, j int) bool { return rank(objects[i].GetKind()) < rank(objects[j].GetKind()) })
-	var definitions []*unstructured.Unstructured
-	for _, o := range objects {
-		if len(definitions) > 0 && o.GetKind() != "CustomResourceDefinition" {
-			if err := c.established(ctx, definitions); err != nil {
-				return err
-			}
-			definitions = nil
+	for len(objects) > 0 {
+		n := 1
+		for n < len(objects) && rank(objects[n].GetKind()) == rank(objects[0].GetKind()) {
+			n++
 		}
-		if err := c.one(ctx, o, namespace); err != nil {
-			return fmt.Errorf("apply %s: %w", describe(o), err)
+		if err := c.together(ctx, objects[:n], namespace); err != nil {
+			return err
 		}
-		if o.GetKind() == "CustomResourceDefinition" {
-			definitions = append(definitions, o)
-		}
+		objects = objects[n:]
 	}
-	return c.established(ctx, definitions)
+	return nil
+}
+
+// together sends objects that do not depend on each other, some at a time.
+func (c *Client) together(ctx context.Context, objects []*unstructured.Unstructured, namespace string) error {
+	group, each := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for _, o := range objects {
+		group.Go(func() error {
+			if err := c.one(each, o, namespace); err != nil {
+				return fmt.Errorf("apply %s: %w", describe(o), err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if objects[0].GetKind() == "CustomResourceDefinition" {
+		return c.established(ctx, objects)
+	}
+	return nil
 }
 
 func (c *Client) one(ctx context.Context, o *unstructured.Unstructured, namespace string) error {

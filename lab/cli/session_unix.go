@@ -1,25 +1,22 @@
 package cli
 
 import (
-	"io"
-	"os"
 	"strings"
 	"syscall"
 
-	"k8s.io/klog/v2"
+	istiolog "istio.io/istio/pkg/log"
 )
 
 // ownSession keeps a detached lab alive when its terminal goes.
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// quiet sends what Kubernetes' packages log to the lab's log.
-func quiet(log io.Writer) (restore func()) {
-	klog.LogToStderr(false)
-	klog.SetOutput(log)
-	return func() {
-		klog.Flush()
-		klog.SetOutput(os.Stderr)
-	}
+// quiet sends what Kubernetes' and Istio's packages log to the lab's log, from
+// warnings on. Istio's logger has taken klog over.
+func quiet(path string) error {
+	options := istiolog.DefaultOptions()
+	options.OutputPaths, options.ErrorOutputPaths = []string{path}, []string{path}
+	options.SetDefaultOutputLevel("all", istiolog.WarnLevel)
+	return istiolog.Configure(options)
 }
 
 // quoted is a POSIX shell word.

@@ -136,8 +136,9 @@ func serve(ctx context.Context, streams Streams, dir string, f *upFlags) error {
 		return exit(3, err)
 	}
 	defer func() { _ = logFile.Close() }()
-	restore := quiet(logFile)
-	defer restore()
+	if err := quiet(logFile.Name()); err != nil {
+		return exit(3, err)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return exit(3, err)
