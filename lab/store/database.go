@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Buckets of a file.
@@ -34,6 +36,7 @@ const remembered = 50_000
 type database struct {
 	bolt *bbolt.DB
 	now  func() time.Time
+	keep uint64 // how many marks are remembered
 
 	mu   sync.Mutex
 	next map[string]int64 // the highest key given out, by type
@@ -51,7 +54,7 @@ func openDatabase(file string, maxSize int, now func() time.Time, log *slog.Logg
 	}
 	db.AllocSize = 1 << 20              // bbolt's 16 MiB a file is a lot for a laptop
 	db.MaxBatchDelay = time.Millisecond // requests at the same time share an fsync
-	d := &database{bolt: db, now: now, next: map[string]int64{}}
+	d := &database{bolt: db, now: now, keep: remembered, next: map[string]int64{}}
 	d.outbox.changed = make(chan struct{})
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{recordsBucket, sequencesBucket, countsBucket, outboxBucket, processedBucket, orderBucket} {
@@ -74,8 +77,9 @@ func openDatabase(file string, maxSize int, now func() time.Time, log *slog.Logg
 
 // full tells errors of a disk (or quota) without space from others.
 func full(err error) error {
-	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
-		if errors.Is(err, cause) {
+	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, bolterrors.ErrMaxSizeReached} {
+		// bbolt gives only the text of some.
+		if err != nil && (errors.Is(err, cause) || strings.Contains(err.Error(), cause.Error())) {
 			return fmt.Errorf("%w (%w)", ErrFull, err)
 		}
 	}
@@ -120,7 +124,7 @@ func (d *database) processed(mark string) (yes bool, err error) {
 func (d *database) commit(b *Batch) (versions []int64, err error) {
 	err = d.bolt.Batch(func(tx *bbolt.Tx) error {
 		versions = make([]int64, 0, len(b.Puts)) // bbolt may run this again
-		if err := mark(tx, b.Processed); err != nil {
+		if err := mark(tx, b.Processed, d.keep); err != nil {
 			return err
 		}
 		for i := range b.Puts {
@@ -159,7 +163,7 @@ func (d *database) raise(puts []Put) {
 }
 
 // mark notes that an event was processed and forgets the oldest marks.
-func mark(tx *bbolt.Tx, id string) error {
+func mark(tx *bbolt.Tx, id string, keep uint64) error {
 	if id == "" {
 		return nil
 	}
@@ -171,8 +175,8 @@ func mark(tx *bbolt.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	if n > remembered {
-		oldest := number(n - remembered)
+	if n > keep {
+		oldest := number(n - keep)
 		if old := order.Get(oldest); old != nil {
 			if err := marks.Delete(old); err != nil {
 				return err

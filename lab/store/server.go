@@ -47,6 +47,7 @@ type server struct {
 	mu        sync.Mutex
 	databases map[string]*database
 	conns     map[net.Conn]bool
+	ending    bool
 	wait      sync.WaitGroup
 }
 
@@ -58,6 +59,7 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 		_ = l.Close()
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.ending = true
 		for conn := range s.conns {
 			// An answer that is on its way still gets out.
 			_ = conn.SetReadDeadline(time.Unix(1, 0))
@@ -90,6 +92,9 @@ func (s *server) talk(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	s.mu.Lock()
 	s.conns[conn] = true
+	if s.ending {
+		_ = conn.SetReadDeadline(time.Unix(1, 0))
+	}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -105,10 +110,47 @@ func (s *server) talk(ctx context.Context, conn net.Conn) {
 			}
 			return
 		}
-		answer := s.answer(ctx, &q)
+		answer := s.attend(ctx, conn, r, &q)
 		if err := writeFrame(conn, answer); err != nil {
+			s.forget(&q)
 			return
 		}
+	}
+}
+
+// attend answers a request. One that may wait ends when its client is gone, so
+// that nobody who is dead gets events.
+func (s *server) attend(ctx context.Context, conn net.Conn, r *bufio.Reader, q *request) response {
+	if q.Op != "take" {
+		return s.answer(ctx, q)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if _, err := r.Peek(1); err != nil {
+			cancel()
+		}
+	}()
+	answer := s.answer(ctx, q)
+	_ = conn.SetReadDeadline(time.Unix(1, 0))
+	<-gone
+	s.mu.Lock() // not after the server asked all connections to end
+	if !s.ending {
+		_ = conn.SetReadDeadline(time.Time{})
+	}
+	s.mu.Unlock()
+	cancel()
+	return answer
+}
+
+// forget takes events back that could not be handed over.
+func (s *server) forget(q *request) {
+	if q.Op != "take" {
+		return
+	}
+	if d, err := s.database(q.Namespace, q.Context); err == nil {
+		d.outbox.release(q.Owner)
 	}
 }
 
