@@ -39,6 +39,7 @@ func Create(ctx context.Context, dir string, doc *msaez.Document, o Options) (*W
 		return nil, nil, err
 	}
 	w.Intent = deploy.Build(doc.Model, w.Settings)
+	w.Intent.ArchiveSettings = settings
 	changes := []manifest.Change{
 		{Path: ModelFile, Data: model.Bytes(), Mode: 0o644},
 		{Path: SettingsFile, Data: settings, Mode: 0o644},
