@@ -129,6 +129,25 @@ func (c *Client) one(ctx context.Context, o *unstructured.Unstructured, namespac
 	return err
 }
 
+// Delete removes the objects, in reverse order; what is gone already is no
+// error.
+func (c *Client) Delete(ctx context.Context, objects []*unstructured.Unstructured, namespace string) error {
+	objects = slices.Clone(objects)
+	sort.SliceStable(objects, func(i, j int) bool { return rank(objects[i].GetKind()) > rank(objects[j].GetKind()) })
+	for _, o := range objects {
+		resource, err := c.resource(o, namespace)
+		if err != nil {
+			return err
+		}
+		background := metav1.DeletePropagationBackground
+		err = resource.Delete(ctx, o.GetName(), metav1.DeleteOptions{PropagationPolicy: &background})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete %s: %w", describe(o), err)
+		}
+	}
+	return nil
+}
+
 func (c *Client) resource(o *unstructured.Unstructured, namespace string) (dynamic.ResourceInterface, error) {
 	gvk := o.GroupVersionKind()
 	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)

@@ -22,6 +22,7 @@ import (
 type upFlags struct {
 	files     []string
 	namespace string
+	force     bool
 	detach    bool
 	fresh     bool
 	apiPort   int
@@ -42,6 +43,7 @@ cluster holds survives down and up; --fresh starts anew.`,
 	}
 	c.Flags().StringSliceVarP(&f.files, "filename", "f", nil, "workspace, folder or file to apply when Istio is ready (server-side apply)")
 	c.Flags().StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects without one")
+	c.Flags().BoolVar(&f.force, "force-conflicts", false, "take over fields of these objects that others changed in the cluster")
 	c.Flags().BoolVar(&f.detach, "detach", false, "return when the lab is ready, and leave it running")
 	c.Flags().BoolVar(&f.fresh, "fresh", false, "remove what an earlier lab kept, and start anew")
 	c.Flags().IntVar(&f.apiPort, "api-port", 6443, "port of the Kubernetes API server; another one is chosen where it is taken")
@@ -122,7 +124,7 @@ func join(ctx context.Context, streams Streams, dir string, f *upFlags) error {
 		return exit(1, fmt.Errorf("the lab runs already (process %d): `meshstorm lab down` first, then `up --fresh`", s.PID))
 	}
 	fmt.Fprintf(streams.Err, "the lab runs already (process %d)\n", s.PID)
-	if err := instance.ApplyTo(ctx, dir, f.files, f.namespace); err != nil {
+	if err := instance.ApplyTo(ctx, dir, f.files, f.namespace, f.force); err != nil {
 		return exit(3, err)
 	}
 	next(streams.Err, s, len(f.files) > 0)
@@ -149,7 +151,7 @@ func serve(ctx context.Context, streams Streams, dir string, f *upFlags) error {
 	}
 	began := time.Now()
 	options := instance.Options{
-		Dir: dir, Files: f.files, Namespace: f.namespace, APIPort: f.apiPort, LabBinary: self, PodBinary: podBinary,
+		Dir: dir, Files: f.files, Namespace: f.namespace, Force: f.force, APIPort: f.apiPort, LabBinary: self, PodBinary: podBinary,
 		Version: Version, Log: slog.New(slog.NewTextHandler(logFile, nil)),
 		Progress: func(text string) { fmt.Fprintf(streams.Err, "%5.1fs  %s\n", time.Since(began).Seconds(), text) },
 	}
@@ -190,6 +192,9 @@ func detach(ctx context.Context, streams Streams, dir string, f *upFlags) error 
 		return exit(3, err)
 	}
 	args := []string{"--data", dir, "up", "--detached-child", "--namespace", f.namespace, fmt.Sprintf("--api-port=%d", f.apiPort)}
+	if f.force {
+		args = append(args, "--force-conflicts")
+	}
 	for _, file := range f.files {
 		args = append(args, "--filename", file)
 	}

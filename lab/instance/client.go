@@ -13,11 +13,11 @@ import (
 )
 
 // ApplyTo has the lab that runs in dir apply files.
-func ApplyTo(ctx context.Context, dir string, files []string, namespace string) error {
+func ApplyTo(ctx context.Context, dir string, files []string, namespace string, force bool) error {
 	if len(files) == 0 {
 		return nil
 	}
-	body, err := json.Marshal(applyRequest{Files: files, Namespace: namespace})
+	body, err := json.Marshal(applyRequest{Files: files, Namespace: namespace, Force: force})
 	if err != nil {
 		return err
 	}

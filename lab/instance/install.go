@@ -48,7 +48,7 @@ func (l *Lab) install(ctx, restCtx context.Context, guard guardFunc) error {
 	if err := l.waitReady(ctx, mesh.Namespace, "istiod", "istio-ingressgateway", "istio-egressgateway"); err != nil {
 		return err
 	}
-	if err := l.Apply(ctx, l.o.Files, l.o.Namespace); err != nil {
+	if err := l.Apply(ctx, l.o.Files, l.o.Namespace, l.o.Force); err != nil {
 		return err
 	}
 	if err := l.waitReady(ctx, kafkaNamespace, "my-kafka"); err != nil {
@@ -61,7 +61,8 @@ func (l *Lab) install(ctx, restCtx context.Context, guard guardFunc) error {
 }
 
 // Apply sends the files by server-side apply and waits for their workloads.
-func (l *Lab) Apply(ctx context.Context, files []string, namespace string) error {
+// force takes over fields that others own; without it they are a conflict.
+func (l *Lab) Apply(ctx context.Context, files []string, namespace string, force bool) error {
 	if len(files) == 0 {
 		return nil
 	}
@@ -76,6 +77,7 @@ func (l *Lab) Apply(ctx context.Context, files []string, namespace string) error
 	if err != nil {
 		return err
 	}
+	client.Force = force
 	l.progress("applying %d objects of %s", len(objects), strings.Join(files, ", "))
 	if err := client.Apply(ctx, objects, namespace); err != nil {
 		return err

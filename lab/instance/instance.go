@@ -33,6 +33,7 @@ type Options struct {
 	Dir       string   // the lab's folder
 	Files     []string // manifests to apply when Istio is ready
 	Namespace string   // of objects without one; default where ""
+	Force     bool     // take over fields of the files' objects that others own
 	APIPort   int      // wanted port of the API server; 6443 where 0
 	LabBinary string   // this program, which is also istiod's
 	PodBinary string   // the program of all other pods

@@ -29,7 +29,8 @@ type Status struct {
 	Gateway    Gateway     `json:"gateway"`
 	Kubeconfig string      `json:"kubeconfig"`
 	APIServer  string      `json:"apiServer,omitempty"`
-	Kafka      string      `json:"kafka"` // for clients on the host
+	Kafka      string      `json:"kafka"`            // for clients on the host
+	PodNet     string      `json:"podNet,omitempty"` // loopback addresses that stand for 10.244.0.0/16
 	Components []Component `json:"components"`
 	Ports      []Port      `json:"ports,omitempty"`
 	// Paths are those of applied models that the gateway serves, for a first try.
@@ -105,7 +106,7 @@ func (l *Lab) serveControl(ctx context.Context, guard guardFunc) error {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		if err := l.Apply(r.Context(), request.Files, request.Namespace); err != nil {
+		if err := l.Apply(r.Context(), request.Files, request.Namespace, request.Force); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		}
 	})
@@ -126,6 +127,7 @@ func (l *Lab) serveControl(ctx context.Context, guard guardFunc) error {
 type applyRequest struct {
 	Files     []string `json:"files"`
 	Namespace string   `json:"namespace"`
+	Force     bool     `json:"force,omitempty"`
 }
 
 // ErrNotRunning says that no lab runs in the folder.
@@ -190,6 +192,7 @@ func (l *Lab) Status(ctx context.Context) *Status {
 		APIVersion: "meshstorm.io/v1", Running: true, Ready: ready, PID: os.Getpid(), Since: &l.began, Data: l.o.Dir,
 		Kubeconfig: KubeconfigPath(l.o.Dir), APIServer: l.plane.URL, Kafka: l.findPort(kafkaNamespace, "my-kafka-host", 9094),
 		Limits: l.limits(), Unsupported: []string{}, Paths: l.models.Paths(),
+		PodNet: fmt.Sprintf("127.%d.0.0/16", l.net.Pod),
 	}
 	if at := l.findPort(mesh.Namespace, "istio-ingressgateway", 80); at != "" {
 		s.Gateway.URL = "http://" + at
