@@ -35,7 +35,7 @@ func newServer(o Options, keys *Keys, etcd string) (*server, error) {
 		return nil, err
 	}
 	opts := options.NewServerRunOptions()
-	var flags cliflag.NamedFlagSets = opts.Flags()
+	flags := opts.Flags()
 	args := map[string]string{
 		"etcd-servers":                       etcd,
 		"etcd-cafile":                        keys.cert(caName),

@@ -56,12 +56,10 @@ type Lab struct {
 	kubelet *kubelet.Kubelet
 	models  *models.Store
 
-	stopPods, stopRest context.CancelFunc
-	rest               *errgroup.Group
+	rest *errgroup.Group
 
 	mu    sync.Mutex
 	ready bool
-	notes []string // ports that were taken
 }
 
 // Run is the lab's whole life: it starts everything, calls ready, and ends when

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -37,8 +38,7 @@ func forward(client, broker net.Conn, advertise endpoint) error {
 	}()
 	err := <-failed
 	end()
-	<-failed
-	return err
+	return errors.Join(err, <-failed)
 }
 
 func requests(to io.Writer, from io.Reader, pending chan<- sent) error {
