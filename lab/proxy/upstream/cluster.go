@@ -2,13 +2,14 @@ package upstream
 
 import (
 	"context"
-	"net"
-	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 )
 
 // Cluster is one cluster of a snapshot. It stays usable by who holds it after
@@ -18,8 +19,54 @@ type Cluster struct {
 	proto    *clusterv3.Cluster
 	metadata map[string]any
 	owner    *Clusters
-	hosts    atomic.Pointer[[]*Host]
-	next     atomic.Uint64
+	policy   *policy
+	settings *settings
+	sockets  *sockets
+	inbound  bool
+	breakers [2]*breaker // DEFAULT, HIGH
+	outlier  *outlier    // nil for none
+	original *originals  // nil but for ORIGINAL_DST
+	names    *names      // nil but for STRICT_DNS and LOGICAL_DNS
+	state    balanceState
+	ctx      context.Context // ends with the cluster: DNS, connections being made
+	cancel   context.CancelFunc
+
+	balance atomic.Pointer[balancer]
+	hosts   atomic.Pointer[[]*Host] // all of the assignment, in its order
+
+	mu       sync.Mutex
+	load     *endpointv3.ClusterLoadAssignment
+	resolved map[string][]netip.Addr // by name
+	assigned *assignment
+	byKey    map[string]*Host
+}
+
+func (c *Clusters) newCluster(name string, proto *clusterv3.Cluster) *Cluster {
+	cluster := &Cluster{
+		name: name, proto: proto, owner: c,
+		metadata: istioMetadata(proto.GetMetadata()),
+		policy:   newPolicy(proto),
+		settings: newSettings(proto),
+		inbound:  isInbound(proto),
+		outlier:  newOutlier(proto.GetOutlierDetection(), c.options.Now()),
+		state:    balanceState{random: c.options.Random, now: c.options.Now},
+		resolved: map[string][]netip.Addr{},
+	}
+	cluster.sockets = newSockets(c, proto)
+	cluster.state.next.Store(c.options.Random() >> 1)
+	cluster.ctx, cluster.cancel = context.WithCancel(c.ctx)
+	cluster.breakers[0] = newBreaker(proto.GetCircuitBreakers(), corev3.RoutingPriority_DEFAULT)
+	cluster.breakers[1] = newBreaker(proto.GetCircuitBreakers(), corev3.RoutingPriority_HIGH)
+	switch proto.GetType() {
+	case clusterv3.Cluster_ORIGINAL_DST:
+		cluster.original = newOriginals(cluster)
+	case clusterv3.Cluster_STRICT_DNS, clusterv3.Cluster_LOGICAL_DNS:
+		cluster.names = newNames(cluster)
+	}
+	if err := cluster.policy.check(); err != nil {
+		c.options.Log.Warn(err.Error(), "cluster", name)
+	}
+	return cluster
 }
 
 // Name is the cluster's name, "outbound|8080|stable|order.default.svc.cluster.local".
@@ -31,40 +78,36 @@ func (c *Cluster) Proto() *clusterv3.Cluster { return c.proto }
 // Metadata is filter_metadata["istio"]; nil where there is none. Read-only.
 func (c *Cluster) Metadata() map[string]any { return c.metadata }
 
-// Pick chooses a host. The error wraps ErrNoHealthyHost.
+// Pick chooses a host. The error wraps ErrNoHealthyHost. In a cluster whose
+// names were not resolved yet it waits for the first answer of the DNS, at most
+// five seconds.
 func (c *Cluster) Pick(choice Choice) (*Host, error) {
-	hosts := c.hosts.Load()
-	if hosts == nil || len(*hosts) == 0 {
+	if c.original != nil {
+		return c.original.pick(choice)
+	}
+	if c.names != nil {
+		c.names.wait()
+	}
+	if c.outlier != nil {
+		c.outlier.due(c, c.owner.options.Now())
+	}
+	b := c.balance.Load()
+	if b != nil && !b.again.IsZero() && c.owner.options.Now().After(b.again) {
+		c.rebuild()
+		b = c.balance.Load()
+	}
+	if b == nil {
 		return nil, &Error{Kind: ErrNoHealthyHost}
 	}
-	return (*hosts)[c.next.Add(1)%uint64(len(*hosts))], nil
-}
-
-// Do makes one exchange with a host, without retries: HTTP/1.1 or HTTP/2, as the
-// cluster's protocol options say, or as req.ProtoMajor says where they are
-// use_downstream_protocol_config. The errors wrap those of this package, or are
-// the context's. req.Body is closed, perhaps after Do has returned. The
-// response's body must be closed; reading it fails with ErrReset where the
-// upstream goes away in between. A response with status 101 has a body that is
-// an io.ReadWriteCloser.
-func (c *Cluster) Do(ctx context.Context, h *Host, req *http.Request) (*http.Response, error) {
-	out := req.Clone(ctx)
-	out.URL.Scheme = "http"
-	out.URL.Host = h.Address().String()
-	out.RequestURI = ""
-	return h.transport.RoundTrip(out)
-}
-
-// Connect opens a connection for TCP and upgrades, with the cluster's transport
-// socket. It counts against max_connections until it is closed.
-func (c *Cluster) Connect(ctx context.Context, h *Host) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", h.Address().String())
-	if err != nil {
-		return nil, connectError(err)
+	for attempt := 0; ; attempt++ {
+		h := b.choose(&choice, c.owner.options.Random, attempt)
+		if h == nil {
+			return nil, &Error{Kind: ErrNoHealthyHost}
+		}
+		if choice.Avoid == nil || attempt >= choice.Tries || !choice.Avoid(h) {
+			return h, nil
+		}
 	}
-	return conn, nil
 }
 
 // Retry asks whether one more retry may be under way: max_retries or the retry
@@ -72,29 +115,113 @@ func (c *Cluster) Connect(ctx context.Context, h *Host) (net.Conn, error) {
 func (c *Cluster) Retry() (release func(), ok bool) { return c.RetryFor(false) }
 
 // RetryFor is Retry for a priority.
-func (c *Cluster) RetryFor(highPriority bool) (release func(), ok bool) { return func() {}, true }
-
-// Host is one endpoint of a cluster. The pointer is the same as long as the
-// cluster has that endpoint.
-type Host struct {
-	address   netip.AddrPort
-	hostname  string
-	metadata  map[string]any
-	transport *http.Transport
+func (c *Cluster) RetryFor(highPriority bool) (release func(), ok bool) {
+	b := c.breaker(highPriority)
+	if !b.retry() {
+		return func() {}, false
+	}
+	return sync.OnceFunc(b.retries.release), true
 }
 
-// Address is where the host is in the API's terms, 10.244.a.b:PORT.
-func (h *Host) Address() netip.AddrPort { return h.address }
+func (c *Cluster) breaker(high bool) *breaker {
+	if high {
+		return c.breakers[1]
+	}
+	return c.breakers[0]
+}
 
-// Hostname is the endpoint's name: of STRICT_DNS and LOGICAL_DNS clusters the
-// name that was resolved, of others what the endpoint says; "" for none
-// (auto_host_rewrite).
-func (h *Host) Hostname() string { return h.hostname }
+func (c *Cluster) allHosts() []*Host {
+	if all := c.hosts.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
 
-// Metadata is the endpoint's filter_metadata["istio"]; nil where there is none.
-func (h *Host) Metadata() map[string]any { return h.metadata }
+// rebuild makes the balancer anew, after a change of hosts or of their health.
+func (c *Cluster) rebuild() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.assigned != nil {
+		c.balance.Store(newBalancer(c.policy, c.assigned, &c.state, c.owner.options.Now()))
+	}
+}
 
-// Result feeds outlier detection: the status of an answer, or 504 with the
-// context's error for a timeout, or the error of Do or Connect; 0 and nil is a
-// TCP connection that was made.
-func (h *Host) Result(status int, err error) {}
+// drain ends what the cluster does by itself; exchanges in flight finish.
+func (c *Cluster) drain() {
+	c.cancel()
+	for _, h := range c.allHosts() {
+		h.drain()
+	}
+	if c.original != nil {
+		c.original.drain()
+	}
+}
+
+// originals are the hosts of an ORIGINAL_DST cluster: made when a connection
+// wants to go there, forgotten when nothing went there for the cleanup interval
+// (Envoy docs, "Original destination").
+type originals struct {
+	cluster  *Cluster
+	interval time.Duration
+	port     uint16 // 0: as wanted
+
+	mu     sync.RWMutex
+	hosts  map[netip.AddrPort]*Host
+	looked time.Time
+}
+
+func newOriginals(c *Cluster) *originals {
+	o := &originals{cluster: c, interval: 5 * time.Second, hosts: map[netip.AddrPort]*Host{}, looked: c.owner.options.Now()}
+	if i := c.proto.GetCleanupInterval(); i != nil {
+		o.interval = i.AsDuration()
+	}
+	o.port = uint16(c.proto.GetOriginalDstLbConfig().GetUpstreamPortOverride().GetValue())
+	return o
+}
+
+func (o *originals) pick(choice Choice) (*Host, error) {
+	at := choice.OriginalDestination
+	if !at.IsValid() {
+		return nil, &Error{Kind: ErrNoHealthyHost}
+	}
+	if o.port != 0 {
+		at = netip.AddrPortFrom(at.Addr(), o.port)
+	}
+	now := o.cluster.owner.options.Now()
+	o.mu.RLock()
+	h, stale := o.hosts[at], now.Sub(o.looked) > o.interval
+	o.mu.RUnlock()
+	if h == nil {
+		o.mu.Lock()
+		if h = o.hosts[at]; h == nil {
+			h = o.cluster.newHost(&about{address: at, socket: o.cluster.sockets.match(nil)})
+			o.hosts[at] = h
+		}
+		o.mu.Unlock()
+	}
+	h.used.Store(now.UnixNano())
+	if stale {
+		o.clean(now)
+	}
+	return h, nil
+}
+
+func (o *originals) clean(now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.looked = now
+	for at, h := range o.hosts {
+		if h.active.Load() == 0 && now.Sub(time.Unix(0, h.used.Load())) > o.interval {
+			delete(o.hosts, at)
+			defer h.drain()
+		}
+	}
+}
+
+func (o *originals) drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, h := range o.hosts {
+		defer h.drain()
+	}
+}
