@@ -207,7 +207,9 @@ func TestParseHello(t *testing.T) {
 func clientHello(server string, alpn ...string) []byte {
 	near, far := net.Pipe()
 	defer func() { _, _ = near.Close(), far.Close() }()
-	go func() { _ = tls.Client(near, &tls.Config{ServerName: server, NextProtos: alpn, MinVersion: tls.VersionTLS12}).Handshake() }()
+	go func() {
+		_ = tls.Client(near, &tls.Config{ServerName: server, NextProtos: alpn, MinVersion: tls.VersionTLS12}).Handshake()
+	}()
 	head := make([]byte, 5)
 	_, _ = io.ReadFull(far, head)
 	rest := make([]byte, int(head[3])<<8|int(head[4]))
