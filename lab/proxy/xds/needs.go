@@ -23,6 +23,8 @@ type need struct {
 	timeout time.Duration
 	// optional needs are asked for and not waited for.
 	optional bool
+	// types are those that a filter's configuration may have; nil for any.
+	types []string
 }
 
 // references is what a resource names.
@@ -49,13 +51,15 @@ func referencesOf(m proto.Message) references {
 	return *r
 }
 
-func (r *references) need(k kind, name string, source *corev3.ConfigSource) {
-	for _, n := range r.needs {
+// need notes a resource once, and gives it for more to be said.
+func (r *references) need(k kind, name string, source *corev3.ConfigSource) *need {
+	for i, n := range r.needs {
 		if n.kind == k && n.name == name {
-			return
+			return &r.needs[i]
 		}
 	}
 	r.needs = append(r.needs, need{key: key{k, name}, timeout: source.GetInitialFetchTimeout().AsDuration()})
+	return &r.needs[len(r.needs)-1]
 }
 
 // walk goes through a message and the configurations of its extensions.
@@ -122,10 +126,9 @@ func (r *references) discovery(m protoreflect.Message) {
 	if !ok {
 		return
 	}
-	r.need(filters, m.Get(name).String(), source.GetConfigSource())
-	if source.GetApplyDefaultConfigWithoutWarming() && source.GetDefaultConfig() != nil {
-		r.needs[len(r.needs)-1].optional = true
-	}
+	n := r.need(filters, m.Get(name).String(), source.GetConfigSource())
+	n.types = source.GetTypeUrls()
+	n.optional = source.GetApplyDefaultConfigWithoutWarming() && source.GetDefaultConfig() != nil
 }
 
 // remote tells whether istiod has a secret. Those of Istio's agent ("default",

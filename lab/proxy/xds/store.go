@@ -1,11 +1,14 @@
 package xds
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -86,9 +89,34 @@ func (s *store) add(k kind, d decoded) error {
 	if err := validate(k, d, s.check); err != nil {
 		return err
 	}
+	if config, ok := d.message.(*corev3.TypedExtensionConfig); ok {
+		if err := s.fits(config); err != nil {
+			return err
+		}
+	}
 	s.accepted[k][d.name] = &resource{message: d.message, sum: d.sum, version: d.version, references: referencesOf(d.message)}
 	return nil
 }
+
+// fits refuses a filter's configuration whose type the listener does not allow.
+func (s *store) fits(config *corev3.TypedExtensionConfig) error {
+	url := config.GetTypedConfig().GetTypeUrl()
+	for _, r := range s.accepted[listeners] {
+		for _, n := range r.needs {
+			if n.kind == filters && n.name == config.GetName() && len(n.types) > 0 && !slices.Contains(n.types, url) {
+				var allowed []string
+				for _, t := range n.types {
+					allowed = append(allowed, typeName(t))
+				}
+				return fmt.Errorf("Error: filter config has type URL %s but expect %s.", //nolint:staticcheck // Envoy's words
+					typeName(url), strings.Join(allowed, ", "))
+			}
+		}
+	}
+	return nil
+}
+
+func typeName(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
 
 func (s *store) missing(k kind, all []decoded) []string {
 	there := map[string]bool{}
