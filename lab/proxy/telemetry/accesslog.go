@@ -114,9 +114,12 @@ func (t *Telemetry) to(path string, format *corev3.SubstitutionFormatString, par
 	if err != nil {
 		return nil, err
 	}
-	out, err := t.sink(path)
-	if err != nil {
-		return nil, err
+	if path == "" {
+		return nil, fmt.Errorf("it has no path")
+	}
+	out := t.sink(path)
+	if out == nil {
+		return nil, nil
 	}
 	return &logger{format: compiled, sink: out}, nil
 }

@@ -48,9 +48,7 @@ func (t *Telemetry) Serve(ctx context.Context, o AdminOptions) error {
 	if o.Ready == nil {
 		o.Ready = func() bool { return true }
 	}
-	a := &admin{t: t, o: o, metrics: promhttp.HandlerFor(t.metrics.registry, promhttp.HandlerOpts{
-		ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(t.o.Log.Handler(), slog.LevelError),
-	})}
+	a := &admin{t: t, o: o, metrics: t.Metrics()}
 	agent, err := t.agent(a)
 	if err != nil {
 		return err
@@ -86,6 +84,13 @@ func (t *Telemetry) Serve(ctx context.Context, o AdminOptions) error {
 		}
 		return err
 	}
+}
+
+// Metrics is the page of all metrics, as Prometheus reads it.
+func (t *Telemetry) Metrics() http.Handler {
+	return promhttp.HandlerFor(t.metrics.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(t.o.Log.Handler(), slog.LevelError),
+	})
 }
 
 type admin struct {

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -23,6 +22,7 @@ type sink struct {
 	mu      sync.Mutex
 	room    sync.Cond
 	pending []byte
+	running bool
 	writing bool
 	closed  bool
 	err     error
@@ -33,47 +33,66 @@ type sink struct {
 func newSink(out io.Writer, failed func(error)) *sink {
 	s := &sink{out: out, failed: failed, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	s.room.L = &s.mu
-	go s.run()
 	return s
 }
 
-// sink gives the one writer of a path.
-func (t *Telemetry) sink(path string) (*sink, error) {
+// sink gives the one writer of a path; nil where nothing can be written.
+func (t *Telemetry) sink(path string) *sink {
+	out, closer := t.open(path)
+	if out == nil {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s := t.sinks[path]; s != nil {
-		return s, nil
-	}
-	out, closer, err := t.open(path)
-	if err != nil {
-		return nil, err
+		return s
 	}
 	s := newSink(out, func(err error) { t.o.Log.Error("access log is not written", "path", path, "error", err) })
 	s.closer = closer
 	t.sinks[path] = s
-	return s, nil
+	return s
 }
 
-func (t *Telemetry) open(path string) (io.Writer, io.Closer, error) {
+func (t *Telemetry) open(path string) (io.Writer, io.Closer) {
 	switch path {
 	case "/dev/stdout":
-		return t.o.Out, nil, nil
+		return t.o.Out, nil
 	case "/dev/stderr":
-		return t.o.Err, nil, nil
+		return t.o.Err, nil
 	case "/dev/null":
-		return io.Discard, nil, nil
-	case "":
-		return nil, nil, fmt.Errorf("access log has no path")
+		return io.Discard, nil
 	}
 	host, ok := t.o.Spec.HostPath(path)
 	if !ok {
-		return nil, nil, fmt.Errorf("access log path %s is in no volume of the pod; the lab's containers have no file system of their own", path)
+		t.unsupported("access log " + path + ", which is in no volume of the pod: nothing is written")
+		return nil, nil
 	}
-	f, err := os.OpenFile(filepath.Clean(host), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, nil, fmt.Errorf("access log %s: %w", path, err)
+	f := &lazyFile{path: filepath.Clean(host)}
+	return f, f
+}
+
+// lazyFile is a file that is opened when it is first written.
+type lazyFile struct {
+	path string
+	file *os.File
+}
+
+func (l *lazyFile) Write(b []byte) (int, error) {
+	if l.file == nil {
+		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return 0, err
+		}
+		l.file = f
 	}
-	return f, f, nil
+	return l.file.Write(b)
+}
+
+func (l *lazyFile) Close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
 }
 
 func (s *sink) write(line []byte) {
@@ -84,6 +103,10 @@ func (s *sink) write(line []byte) {
 	if s.closed {
 		s.mu.Unlock()
 		return
+	}
+	if !s.running {
+		s.running = true // not before: a format that is only checked writes nothing
+		go s.run()
 	}
 	s.pending = append(s.pending, line...)
 	s.mu.Unlock()
@@ -137,12 +160,15 @@ func (s *sink) close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.room.Broadcast()
+	running := s.running
 	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	if running {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+		<-s.done
 	}
-	<-s.done
 	if s.closer != nil {
 		if err := s.closer.Close(); err != nil {
 			return err
