@@ -31,7 +31,9 @@ import (
 // as envoy.config.core.v3.DataSource.
 type Field = route.Field
 
-// Rest stands for all fields of a message that no list names.
+// Rest stands for all fields of a message that no list names. An extension whose
+// configuration has no fields (HttpInspector) is listed by it alone:
+// Evaluated(message, testCase, Rest).
 const Rest = "*"
 
 const (

@@ -10,6 +10,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	originaldstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -45,6 +46,7 @@ func list() []fields.Field {
 		fields.Evaluated(manager, shown, "stat_prefix", "http_filters", "codec_type"),
 		fields.Unsupported(manager, "HTTP/3", "codec_type=HTTP3"), fields.Unsupported(manager, "", fields.Rest),
 		fields.Evaluated(httpFilter, shown, "name", "typed_config"), fields.Unsupported(httpFilter, "", fields.Rest),
+		fields.Evaluated("envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", shown, fields.Rest),
 		fields.Evaluated(discovery, shown, "upstream_discovery"),
 		fields.Evaluated(cluster, shown, "name", "typed_extension_protocol_options", "lb_policy"),
 		fields.Unsupported(cluster, "", fields.Rest),
@@ -92,6 +94,10 @@ func TestUnsupported(t *testing.T) {
 		{"a filter with a name of the user's", &listenerv3.Listener{}, inManager(`"httpFilters": [{"name": "default.mine",
 			"typedConfig": {"@type": "type.googleapis.com/envoy.config.core.v3.Node"}}]`),
 			[]string{"unsupported: http filter default.mine, envoy.config.core.v3.Node (listener a)"}},
+		{"a filter whose configuration has no fields", &listenerv3.Listener{}, inManager(`"httpFilters": [{"name": "inspector", "typedConfig": {
+			"@type": "type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.HttpInspector"}}, {"name": "dst", "typedConfig": {
+			"@type": "type.googleapis.com/envoy.extensions.filters.listener.original_dst.v3.OriginalDst"}}]`),
+			[]string{"unsupported: http filter dst, envoy.extensions.filters.listener.original_dst.v3.OriginalDst (listener a)"}},
 		{"a filter without a configuration", &listenerv3.Listener{}, inManager(`"httpFilters": [{"name": "envoy.filters.http.x"}]`),
 			[]string{"unsupported: http filter envoy.filters.http.x without a configuration (listener a)"}},
 		{"a message that has no Go type", &listenerv3.Listener{}, inManager(`"httpFilters": [{"name": "istio.metadata_exchange", "typedConfig": {
@@ -202,6 +208,10 @@ func TestMissingNamesWhatNoListHas(t *testing.T) {
 		if slices.Contains(missing, name) {
 			t.Errorf("%s is missing", name)
 		}
+	}
+	dst := (&originaldstv3.OriginalDst{}).ProtoReflect().Descriptor()
+	if got := table.Missing(dst); !slices.Equal(got, []string{"envoy.extensions.filters.listener.original_dst.v3.OriginalDst.*"}) {
+		t.Errorf("of a configuration without fields is missing %q", got)
 	}
 	if got := table.Unreached(root); !slices.Equal(got, []string{"envoy.config.core.v3.Node.id"}) {
 		t.Errorf("unreached are %q", got)

@@ -73,7 +73,9 @@ func (v *visitor) message(m protoreflect.Message, via, extension string) {
 	}
 	entries := v.table.at(name, via)
 	if entries == nil {
-		if !ends(name) {
+		// A message without fields says all by being there, in a field that is
+		// evaluated; as a configuration it must be listed.
+		if !ends(name) && (via == "" || m.Descriptor().Fields().Len() > 0) {
 			v.unknown(name, extension)
 		}
 		return
@@ -157,7 +159,17 @@ func (v *visitor) any(m protoreflect.Message, via, extension string) {
 		v.say(unsupported + "a value that is not of its type " + url)
 		return
 	}
-	v.message(inner, via, extension)
+	v.configuration(inner, via, extension)
+}
+
+// configuration walks what an Any or a TypedStruct holds.
+func (v *visitor) configuration(m protoreflect.Message, via, extension string) {
+	name := string(m.Descriptor().FullName())
+	if m.Descriptor().Fields().Len() == 0 && v.table.at(name, via) == nil && !ends(name) {
+		v.unknown(name, extension)
+		return
+	}
+	v.message(m, via, extension)
 }
 
 // typedStruct walks a message that is sent as JSON: by its Go type where there is
@@ -176,7 +188,7 @@ func (v *visitor) typedStruct(m protoreflect.Message, via, extension string) {
 			v.say(unsupported + "a value that is not of its type " + url)
 			return
 		}
-		v.message(inner, via, extension)
+		v.configuration(inner, via, extension)
 		return
 	}
 	entries := v.table.at(url, via)

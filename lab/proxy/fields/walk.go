@@ -33,7 +33,8 @@ func Walk(roots ...protoreflect.MessageDescriptor) []MessageField {
 }
 
 // Missing names every field that can be reached from the roots, as Walk does,
-// and that the table says nothing about, sorted. What an unsupported field holds
+// and that the table says nothing about, sorted; and roots without fields that
+// are not listed with Rest. What an unsupported field holds
 // is not walked: whoever sets something in there has set that field.
 func (t *Table) Missing(roots ...protoreflect.MessageDescriptor) []string {
 	missing := map[string]bool{}
@@ -42,6 +43,11 @@ func (t *Table) Missing(roots ...protoreflect.MessageDescriptor) []string {
 			missing[name] = true
 		}
 	})
+	for _, d := range roots {
+		if name := string(d.FullName()); d.Fields().Len() == 0 && !t.lists(name) {
+			missing[name+"."+Rest] = true
+		}
+	}
 	return slices.Sorted(maps.Keys(missing))
 }
 
