@@ -24,6 +24,13 @@ const usageCode = 2
 // name says which it is.
 func Run(ctx context.Context, s *pod.Spec, argv []string, stdout, stderr io.Writer) int {
 	program, args := split(s, argv)
+	if len(argv) == 0 && program != "curl" {
+		// These images serve unless they are told what to do; people then start
+		// them by hand.
+		complain(stdout, "%s waits: give it arguments, such as -c 4 -t 10s http://order:8080/orders", program)
+		<-ctx.Done()
+		return 0
+	}
 	switch program {
 	case "curl":
 		return curl(ctx, s, args, stdout, stderr)

@@ -30,8 +30,8 @@ func shop(t *testing.T) *httptest.Server {
 	})
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		_, _ = fmt.Fprintf(w, "%s %s %s host=%s type=%s accept=%s x=%s agent=%s body=%s\n", r.Method, r.URL.RequestURI(), r.Proto, r.Host,
-			r.Header.Get("Content-Type"), r.Header.Get("Accept"), r.Header.Get("X"), r.UserAgent(), body)
+		_, _ = fmt.Fprintf(w, "%s %s %s host=%s type=%s accept=%s x=%s agent=%s auth=%s body=%s\n", r.Method, r.URL.RequestURI(), r.Proto, r.Host,
+			r.Header.Get("Content-Type"), r.Header.Get("Accept"), r.Header.Get("X"), r.UserAgent(), r.Header.Get("Authorization"), body)
 	})
 	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/echo", http.StatusFound) })
 	mux.HandleFunc("/circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/circle", http.StatusFound) })
@@ -134,6 +134,8 @@ func TestCurl(t *testing.T) {
 		{"a URL that is none", []string{"curl", "-sS", "http://"}, 3, ``, "(3) URL using bad/illegal format"},
 		{"another protocol", []string{"curl", "-sS", "ftp://x/"}, 1, ``, `(1) Protocol "ftp" not supported`},
 		{"what passes is shown with -v", []string{"curl", "-sv", u + "/orders"}, 0, `orders\n`, "> GET /orders HTTP/1.1\n> Host: "},
+		{"a user", []string{"curl", "-s", "-u", "a:b", u + "/echo"}, 0, `.* auth=Basic YTpi body=\n`, ""},
+		{"a user in the URL", []string{"curl", "-s", strings.Replace(u, "//", "//a:b@", 1) + "/echo"}, 0, `.* auth=Basic YTpi body=\n`, ""},
 		{"two URLs, two outputs", []string{"curl", "-s", u + "/orders", u + "/orders"}, 0, `orders\norders\n`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -260,7 +262,8 @@ func TestOtherPrograms(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, argv := range [][]string{{"sleep", "infinity"}, {"tail", "-f", "/dev/null"}} {
+	s.Image = "apexacme/siege-nginx"
+	for _, argv := range [][]string{{}, {"sleep", "infinity"}, {"tail", "-f", "/dev/null"}} {
 		if code := client.Run(ctx, s, argv, io.Discard, io.Discard); code != 0 {
 			t.Error(argv, code)
 		}

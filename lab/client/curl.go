@@ -120,6 +120,10 @@ func (t *transfer) url(raw string) (*url.URL, error) {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, failed(1, "Protocol %q not supported by the lab's curl", u.Scheme)
 	}
+	if u.User != nil && t.r.user == "" {
+		password, _ := u.User.Password()
+		t.r.user = u.User.Username() + ":" + password
+	}
 	if t.r.asQuery && t.r.hasData {
 		query := strings.Join(t.r.data, "&")
 		if u.RawQuery != "" {
