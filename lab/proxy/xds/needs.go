@@ -51,8 +51,13 @@ func referencesOf(m proto.Message) references {
 	return *r
 }
 
-// need notes a resource once, and gives it for more to be said.
+// need notes a resource once, and gives it for more to be said. What comes from
+// a file or another server is named by package fields, and not there.
 func (r *references) need(k kind, name string, source *corev3.ConfigSource) *need {
+	switch source.GetConfigSourceSpecifier().(type) {
+	case *corev3.ConfigSource_Path, *corev3.ConfigSource_PathConfigSource, *corev3.ConfigSource_ApiConfigSource:
+		return &need{}
+	}
 	for i, n := range r.needs {
 		if n.kind == k && n.name == name {
 			return &r.needs[i]
