@@ -37,8 +37,10 @@ func (w *worker) spec(p *corev1.Pod, c *corev1.Container, env map[string]string,
 		s.Ports = append(s.Ports, pod.Port{Name: port.Name, Port: int(port.ContainerPort), Protocol: string(port.Protocol)})
 	}
 	in, unsupported := interception(p)
-	if s.Intercepted = in; in != nil && !isSidecar(c) {
-		s.Listen = k.o.Net.TwinOf(ip)
+	if s.Intercepted = in; in != nil {
+		s.Listen = k.o.Net.TwinOf(ip) // of the application, which the sidecar asks there
+	}
+	if in != nil && !isSidecar(c) {
 		s.Outbound = netip.AddrPortFrom(k.o.Net.Bind(ip), 15001).String()
 	}
 	if len(unsupported) > 0 && isSidecar(c) {
