@@ -140,8 +140,8 @@ func failure2(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &stream) && stream.Code == http2.ErrCodeRefusedStream:
 		return &Error{Kind: ErrRefusedStream, Err: err}
-	case errors.As(err, &stream) && stream.Cause != nil:
-		return &Error{Kind: ErrProtocol, Err: err} // found here
+	case errors.As(err, &stream) && stream.Cause != nil && stream.Cause.Error() != "received from peer":
+		return &Error{Kind: ErrProtocol, Err: err} // x/net found it here
 	case errors.As(err, &stream):
 		return &Error{Kind: ErrStreamReset, Err: err}
 	case errors.As(err, &connection), errors.As(err, &away) && away.ErrCode != http2.ErrCodeNo:

@@ -124,6 +124,9 @@ func (p *pool2) free() *connection2 {
 // the cluster does.
 func (p *pool2) limit(c *connection2) int64 {
 	limit := int64(c.client.State().MaxConcurrentStreams)
+	if limit == 0 {
+		limit = 100 // the upstream's settings are not there yet; RFC 9113 advises at least that
+	}
 	if p.streams > 0 {
 		limit = min(limit, p.streams)
 	}
@@ -193,6 +196,7 @@ func (p *pool2) dial(a *attempt2) {
 			time.AfterFunc(d, c.expire)
 		}
 		p.conns = append(p.conns, c)
+		c.wait()
 		if p.drained { // it serves who waits for it; should nobody any more, it goes
 			time.AfterFunc(time.Second, c.expire)
 		}
@@ -223,12 +227,18 @@ func (c *connection2) release() {
 		c.close()
 		return
 	}
-	if d := p.host.cluster.settings.idle; d > 0 {
-		if c.idle == nil {
-			c.idle = time.AfterFunc(d, c.rest)
-		} else {
-			c.idle.Reset(d)
-		}
+	c.wait()
+}
+
+// wait begins the idle timeout.
+func (c *connection2) wait() {
+	d := c.pool.host.cluster.settings.idle
+	switch {
+	case d <= 0:
+	case c.idle == nil:
+		c.idle = time.AfterFunc(d, c.rest)
+	default:
+		c.idle.Reset(d)
 	}
 }
 
