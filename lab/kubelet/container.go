@@ -30,7 +30,8 @@ type container struct {
 	passed   bool // an init container that ended well, or a sidecar that has started once
 
 	id, image, imageID string
-	proc               *process
+	proc               *process // of the newest run
+	alive              bool     // that run has not been noted as ended
 	stopProbes         context.CancelFunc
 	killing            bool
 	finished           time.Time // precise; the status knows seconds only
@@ -103,7 +104,7 @@ func (c *container) ended() *corev1.ContainerStateTerminated {
 	return nil
 }
 
-func (c *container) running() bool { return c.proc != nil && c.state.Terminated == nil }
+func (c *container) running() bool { return c.alive }
 
 // restartable tells whether a container that ended is to be started again.
 func (c *container) restartable(policy corev1.RestartPolicy) bool {

@@ -56,8 +56,6 @@ func (w *worker) end(p *corev1.Pod, grace time.Duration) {
 func (w *worker) stopAll(p *corev1.Pod, e *ending) {
 	defer e.stop()
 	var all sync.WaitGroup
-	before := make(chan struct{}) // closed when all that must end first has
-	close(before)
 	w.mu.Lock()
 	reversed := slices.Clone(w.containers)
 	w.mu.Unlock()
@@ -71,7 +69,7 @@ func (w *worker) stopAll(p *corev1.Pod, e *ending) {
 		}
 	}
 	turn := make(chan struct{})
-	go func() { mains.Wait(); close(turn) }()
+	go func(first chan struct{}) { mains.Wait(); close(first) }(turn)
 	for _, c := range reversed {
 		if c.role == mainContainer {
 			continue
@@ -79,7 +77,7 @@ func (w *worker) stopAll(p *corev1.Pod, e *ending) {
 		mine, next := turn, make(chan struct{})
 		turn = next
 		all.Add(1)
-		go func() { defer all.Done(); defer close(next); w.stop(p, c, e, mine); <-orOver(mine, e) }()
+		go func() { defer all.Done(); defer close(next); w.stop(p, c, e, mine); e.wait(mine) }()
 	}
 	all.Wait()
 	w.mu.Lock()
@@ -88,16 +86,12 @@ func (w *worker) stopAll(p *corev1.Pod, e *ending) {
 	w.poke()
 }
 
-func orOver(c <-chan struct{}, e *ending) <-chan struct{} {
-	out := make(chan struct{})
-	go func() {
-		defer close(out)
-		select {
-		case <-c:
-		case <-e.over.Done():
-		}
-	}()
-	return out
+// wait waits for a turn, at most until the grace period is over.
+func (e *ending) wait(turn <-chan struct{}) {
+	select {
+	case <-turn:
+	case <-e.over.Done():
+	}
 }
 
 // stop ends one container: preStop, its turn, SIGTERM, the grace period,

@@ -54,6 +54,7 @@ func (w *worker) start(ctx context.Context, p *corev1.Pod, c *container, spec *c
 	}
 	w.k.event(p, c.name, corev1.EventTypeNormal, "Created", "Container created")
 	w.begin(c, number, id, prog.ID)
+	notify(w.dirty) // a postStart hook may take its time
 	if prog.Completes {
 		w.completed(c)
 		w.k.event(p, c.name, corev1.EventTypeNormal, "Started", "Container started")
@@ -71,7 +72,7 @@ func (w *worker) start(ctx context.Context, p *corev1.Pod, c *container, spec *c
 // goOn goes on with a process that started: postStart, probes.
 func (w *worker) goOn(ctx context.Context, p *corev1.Pod, c *container, spec *corev1.Container, proc *process) time.Time {
 	w.mu.Lock()
-	c.proc = proc
+	c.proc, c.alive = proc, true
 	w.mu.Unlock()
 	go func() {
 		<-proc.done
@@ -80,12 +81,12 @@ func (w *worker) goOn(ctx context.Context, p *corev1.Pod, c *container, spec *co
 	if spec.Lifecycle != nil && spec.Lifecycle.PostStart != nil {
 		if err := w.hook(ctx, p, spec, spec.Lifecycle.PostStart, proc.done); err != nil && ctx.Err() == nil && proc.running() {
 			w.k.event(p, c.name, corev1.EventTypeWarning, "FailedPostStartHook", "PostStartHook failed: "+err.Error())
-			w.kill(p, c, podGrace(p), "FailedPostStartHook")
+			go w.kill(p, c, podGrace(p), "FailedPostStartHook")
 			return time.Time{}
 		}
 	}
 	w.mu.Lock()
-	if c.proc == proc && c.state.Terminated == nil {
+	if c.proc == proc && c.alive {
 		c.state = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: seconds(proc.started)}}
 		w.probe(p, c, spec, proc)
 	}
@@ -160,9 +161,10 @@ func (w *worker) exited(c *container, proc *process) {
 	message := w.terminationMessage(c, proc)
 	w.mu.Lock()
 	defer func() { w.mu.Unlock(); w.poke() }()
-	if c.proc != proc {
+	if c.proc != proc || !c.alive {
 		return
 	}
+	c.alive = false
 	if c.stopProbes != nil {
 		c.stopProbes()
 	}
