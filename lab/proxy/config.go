@@ -7,10 +7,9 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -39,15 +38,6 @@ func podPorts(text string, log *slog.Logger) []int {
 		}
 	}
 	return ports
-}
-
-// seconds reads a duration ("5s") or a number of seconds; 0 for neither.
-func seconds(text string) time.Duration {
-	if d, err := time.ParseDuration(text); err == nil {
-		return d
-	}
-	n, _ := strconv.Atoi(text)
-	return time.Duration(n) * time.Second
 }
 
 // lacks is what istiod sent and the proxy does not evaluate.
@@ -100,7 +90,7 @@ func (l *lacks) logOnce(text string) {
 func (l *lacks) note(text string) {
 	if !l.logged[text] {
 		l.logged[text] = true
-		l.log.Warn("not supported: " + text)
+		l.log.Warn("not supported: " + strings.TrimPrefix(text, "unsupported: "))
 	}
 }
 

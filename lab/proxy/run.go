@@ -86,9 +86,9 @@ func compose(spec *pod.Spec, gateway bool, env func(string) string, out io.Write
 	p.clusters = upstream.New(upstream.Options{Spec: spec, Log: log})
 	p.telemetry = telemetry.New(telemetry.Options{Node: node, Spec: spec, Out: out, Log: log, Env: env})
 	p.server = server.New(server.Options{Spec: spec, Gateway: gateway, Clusters: p.clusters, Telemetry: p.telemetry, Log: log,
-		Node: node, Ports: podPorts(env("ISTIO_META_POD_PORTS"), log), Drain: seconds(env("DRAIN_DURATION")),
-		TerminationDrain: seconds(env("TERMINATION_DRAIN_DURATION_SECONDS"))})
-	trust, err := trust(spec, config.DiscoveryAddress)
+		Node: node, Ports: podPorts(env("ISTIO_META_POD_PORTS"), log), Drain: config.Drain,
+		TerminationDrain: config.TerminationDrain})
+	trust, err := trust(spec, config)
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +107,12 @@ func dial(ctx context.Context, d *loopback.Dialer, address string) (net.Conn, er
 }
 
 // trust is how istiod's certificate is checked; nil for the plain-text port.
-func trust(spec *pod.Spec, address string) (*tls.Config, error) {
-	host, port, err := net.SplitHostPort(address)
+func trust(spec *pod.Spec, config *xds.ProxyConfig) (*tls.Config, error) {
+	host, port, err := net.SplitHostPort(config.DiscoveryAddress)
 	if err != nil {
 		return nil, fmt.Errorf("discoveryAddress: %w", err)
 	}
-	if port == "15010" {
+	if port == "15010" || !config.MutualTLS {
 		return nil, nil
 	}
 	name, ok := spec.HostPath(rootFile)

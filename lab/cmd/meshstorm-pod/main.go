@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/meshstorm/meshstorm/lab/client"
 	"github.com/meshstorm/meshstorm/lab/kafka"
 	"github.com/meshstorm/meshstorm/lab/pod"
 	"github.com/meshstorm/meshstorm/lab/proxy"
@@ -40,6 +41,9 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	ctx, cancel := pod.Context()
 	defer cancel()
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level(os.Getenv)}))
+	if argv[1] == "client" {
+		return client.Run(ctx, spec, argv[2:], stdout, stderr)
+	}
 	if err := part(ctx, spec, argv[1:], stdout, log); err != nil {
 		log.Error(err.Error())
 		return failed

@@ -9,7 +9,8 @@ import (
 // Fields is how this package deals with the messages of listeners, their
 // filters, the TCP proxy and TLS.
 func Fields() []fields.Field {
-	return slices.Concat(listenerFields(), matchFields(), matcherFields(), filterFields(), tcpFields(), tlsFields(), validationFields(), secretFields())
+	return slices.Concat(listenerFields(), matchFields(), filterFields(), tcpFields(),
+		tlsFields(), validationFields(), secretFields(), sharedFields(), emptyFields())
 }
 
 // noted marks what changes no traffic in the lab.
@@ -79,12 +80,6 @@ func matchFields() []fields.Field {
 		fields.Evaluated(predicate, "TestFilterDisabled/always", "any_match"),
 		fields.Evaluated(predicate+".MatchSet", "TestFilterDisabled/one of several", "rules"),
 	)
-}
-
-// matcherFields are those of filter_chain_matcher; route has its own for the
-// trees of virtual hosts.
-func matcherFields() []fields.Field {
-	return nil
 }
 
 func filterFields() []fields.Field {

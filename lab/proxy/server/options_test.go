@@ -86,6 +86,37 @@ func TestNetworkFilterByDiscovery(t *testing.T) {
 	}
 }
 
+// TestTLSPassthrough is an AUTO_PASSTHROUGH gateway: the SNI is the cluster, and
+// TLS is ended behind it.
+func TestTLSPassthrough(t *testing.T) {
+	ca := newAuthority(t)
+	cert, err := tls.X509KeyPair(ca.leaf("x.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	go func() {
+		if c, err := ln.Accept(); err == nil {
+			_, _ = io.WriteString(c, "behind")
+			_ = c.Close()
+		}
+	}()
+	w := newWorld(t, true)
+	w.cluster("x.test", ln.Addr().String())
+	w.tlsListener("8443", `{"filterChainMatch":{"transportProtocol":"tls"},"filters":[{"name":"sni","typedConfig":{"@type":"type.googleapis.com/envoy.extensions.filters.network.sni_cluster.v3.SniCluster"}},`+tcp("BlackHoleCluster", "")+`]}`)
+	w.mustApply()
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	got, err := io.ReadAll(tls.Client(w.dial(8443), &tls.Config{RootCAs: pool, ServerName: "x.test", MinVersion: tls.VersionTLS12}))
+	if string(got) != "behind" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestTLSHandshakeTimeout(t *testing.T) {
 	ca := newAuthority(t)
 	w := newWorld(t, true)
