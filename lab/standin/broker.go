@@ -72,21 +72,25 @@ func (s *service) client(opts ...kgo.Opt) (*kgo.Client, error) {
 // publish carries the outbox to the topic until ctx ends. Events wait as long as
 // the broker is away.
 func (s *service) publish(ctx context.Context) error {
-	client, err := s.client(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20),
-		kgo.RecordDeliveryTimeout(8*time.Second), // less than the outbox lends its events for
-		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(500), kgo.ProducerBatchMaxBytes(256<<10))
-	if err != nil {
-		return fmt.Errorf("connect to Kafka: %w", err)
-	}
-	defer client.Close()
 	away := false
 	for ctx.Err() == nil {
-		err := s.publishSome(ctx, client)
-		switch {
-		case err == nil && away:
-			s.log.Info("events are published again")
-			away = false
-		case err != nil && ctx.Err() == nil:
+		// After a failure with a new client: a broker that has lost its data
+		// gives the topic another id, which a client does not take over.
+		client, err := s.client(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20),
+			kgo.RecordDeliveryTimeout(8*time.Second), // less than the outbox lends its events for
+			kgo.ProducerLinger(0), kgo.MaxBufferedRecords(500), kgo.ProducerBatchMaxBytes(256<<10))
+		if err != nil {
+			return fmt.Errorf("connect to Kafka: %w", err)
+		}
+		for err = nil; err == nil && ctx.Err() == nil; {
+			var sent int
+			if sent, err = s.publishSome(ctx, client); err == nil && sent > 0 && away {
+				s.log.Info("events are published again")
+				away = false
+			}
+		}
+		client.Close()
+		if err != nil && ctx.Err() == nil {
 			if !away {
 				s.log.Warn("events wait in the outbox", "brokers", s.brokers, "error", err)
 				away = true
@@ -99,10 +103,10 @@ func (s *service) publish(ctx context.Context) error {
 
 // publishSome takes events, sends them and takes those off the outbox that the
 // broker has acknowledged; the first that fails holds back what follows.
-func (s *service) publishSome(ctx context.Context, client *kgo.Client) error {
+func (s *service) publishSome(ctx context.Context, client *kgo.Client) (sent int, err error) {
 	events, err := s.store.Take(ctx, s.owner, 200, 20*time.Second)
 	if err != nil || len(events) == 0 {
-		return err
+		return 0, err
 	}
 	records := make([]*kgo.Record, len(events))
 	for i, e := range events {
@@ -126,7 +130,7 @@ func (s *service) publishSome(ctx context.Context, client *kgo.Client) error {
 	// Even when the pod stops: what is published must not be published again.
 	ack, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return errors.Join(err, s.store.Ack(ack, s.owner, done...))
+	return len(done), errors.Join(err, s.store.Ack(ack, s.owner, done...))
 }
 
 func recordOf(e store.Event) *kgo.Record {

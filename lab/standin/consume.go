@@ -8,7 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/meshstorm/meshstorm/lab/store"
 )
 
 // consumes tells whether the context waits for any event.
@@ -46,7 +49,7 @@ func (s *service) consume(ctx context.Context) error {
 // consumeTopic reads a topic until ctx ends or the model asks for another one.
 func (s *service) consumeTopic(ctx context.Context, topic string) error {
 	client, err := s.client(
-		kgo.ConsumerGroup(s.group()), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.ConsumerGroup(s.group()), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.KeepRetryableFetchErrors(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // as the binder does for a new group
 		kgo.FetchMaxBytes(1<<20), kgo.FetchMaxPartitionBytes(256<<10), kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.SessionTimeout(10*time.Second), kgo.HeartbeatInterval(2*time.Second), kgo.RebalanceTimeout(10*time.Second))
@@ -63,11 +66,22 @@ func (s *service) consumeTopic(ctx context.Context, topic string) error {
 		}
 	}
 	s.log.Info("waiting for events", "topic", topic, "group", s.group())
+	missing := 0
 	for ctx.Err() == nil {
 		if d := s.domain.Load(); !d.consumes() || d.topic(s.spec.Namespace) != topic {
 			return nil
 		}
-		s.poll(ctx, client)
+		lost := s.poll(ctx, client)
+		switch {
+		case lost == nil:
+			missing = 0
+		case errors.Is(lost, kerr.UnknownTopicOrPartition) && missing < 10:
+			missing++ // for a moment that is so of a topic that was just made
+		default:
+			s.log.Warn("the broker has lost the topic; starting to read it anew", "topic", topic, "error", lost)
+			pause(ctx, time.Second)
+			return nil
+		}
 	}
 	return nil
 }
@@ -83,13 +97,18 @@ func (s *service) group() string {
 
 // poll works on what has come, oldest first across partitions, and then tells
 // the broker: an event that was being worked on when the pod was killed comes
-// again.
-func (s *service) poll(ctx context.Context, client *kgo.Client) {
+// again. It gives an error where the topic is another than when the client was
+// made.
+func (s *service) poll(ctx context.Context, client *kgo.Client) (lost error) {
 	limit, cancel := context.WithTimeout(ctx, 5*time.Second) // to see a changed model
 	fetches := client.PollRecords(limit, 100)
 	cancel()
 	defer client.AllowRebalance()
 	fetches.EachError(func(topic string, partition int32, err error) {
+		switch {
+		case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
+			lost = err
+		}
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			s.log.Debug("reading a topic", "topic", topic, "partition", partition, "error", err)
 			pause(ctx, 100*time.Millisecond)
@@ -105,13 +124,14 @@ func (s *service) poll(ctx context.Context, client *kgo.Client) {
 		done = append(done, r)
 	}
 	if len(done) == 0 {
-		return
+		return lost
 	}
 	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := client.CommitRecords(commit, done...); err != nil {
 		s.log.Warn("the broker was not told what is done: these events come again, and act no second time", "error", err)
 	}
+	return lost
 }
 
 // receive works on one record. It gives false where the pod stops before it is
@@ -129,13 +149,12 @@ func (s *service) receive(ctx context.Context, r *kgo.Record) bool {
 	ctx = withTrace(ctx, carried)
 	for try := 1; ctx.Err() == nil; try++ {
 		err := s.react(ctx, d, e)
-		call := (*callError)(nil)
 		switch {
 		case err == nil:
 			return true
 		case ctx.Err() != nil:
 			return false
-		case errors.As(err, &call) && try >= 3:
+		case try >= 3 && !passing(err):
 			// The original's binder gives up after three attempts too.
 			s.log.Error("an event is given up", "event", e.name, "id", e.id, "attempts", try, "error", err)
 			return true
@@ -146,6 +165,11 @@ func (s *service) receive(ctx context.Context, r *kgo.Record) bool {
 		pause(ctx, min(time.Duration(try)*500*time.Millisecond, 10*time.Second))
 	}
 	return false
+}
+
+// passing errors are no fault of the event: it waits until they are over.
+func passing(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrConflict)
 }
 
 // messageOf reads a record; nil where it is no event. Its name is in the header

@@ -13,7 +13,9 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -207,6 +209,8 @@ type running struct {
 	spec *pod.Spec
 	url  string
 	stop func() error
+	kill func() // of a pod in a process of its own
+	pid  int
 }
 
 func (c *cluster) spec(app string, annotations map[string]string) *pod.Spec {
@@ -276,11 +280,71 @@ func (c *cluster) run(spec *pod.Spec, env func(string) string) *running {
 	return p
 }
 
+func (c *cluster) kafkaPort() int {
+	_, port, _ := net.SplitHostPort(c.brokers)
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// podVariable makes the test's program a pod; it names the brokers.
+const podVariable = "STANDIN_TEST_BROKERS"
+
+func TestMain(m *testing.M) {
+	brokers := os.Getenv(podVariable)
+	if brokers == "" {
+		os.Exit(m.Run())
+	}
+	spec, err := pod.Load()
+	if err == nil {
+		ctx, cancel := pod.Context()
+		defer cancel()
+		env := func(name string) string { return map[string]string{"KAFKA_BROKERS": brokers}[name] }
+		err = standin.Run(ctx, spec, env, os.Stdout, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// process runs a pod in a process of its own, which can be killed.
+func (c *cluster) process(spec *pod.Spec) *running {
+	c.t.Helper()
+	file := filepath.Join(c.t.TempDir(), "pod.json")
+	data, err := json.Marshal(spec)
+	if err == nil {
+		err = os.WriteFile(file, data, 0o600)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), podVariable+"="+c.brokers, pod.Variable+"="+file)
+	if testing.Verbose() {
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	}
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	p := &running{c: c, spec: spec, url: "http://" + spec.ListenOn(8080), pid: cmd.Process.Pid}
+	p.kill = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	c.t.Cleanup(p.kill)
+	c.wait("the pod's process answers", func() error {
+		_, _, err := p.try("GET", "/actuator/health", "", nil)
+		return err
+	})
+	return p
+}
+
 // wait asks again until there is no error. Its deadline only keeps a broken
 // program from running forever.
 func (c *cluster) wait(what string, ask func() error) {
 	c.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		err := ask()
 		if err == nil {

@@ -77,6 +77,23 @@ func (m *models) load() (*domain, error) {
 		m.dir, m.app, listOr(known, "none")), faults)
 }
 
+// Find tells which bounded context of a model a pod's label app names: by the
+// context's name in the cluster, else by the name on its sticker without regard
+// to case and separators. It gives the name in the cluster, "" where there is
+// none, and the names of all contexts. Names that a workspace's settings give
+// (names:) are not in the model.
+func Find(model []byte, file, app string) (context string, all []string, err error) {
+	a, err := readArchive(model, file)
+	if err != nil {
+		return "", nil, err
+	}
+	built := deploy.Build(a.model, settings())
+	if _, service := find(built, app); service != nil {
+		context = service.Name
+	}
+	return context, contextNames(built), nil
+}
+
 func listOr(list []string, otherwise string) string {
 	if len(list) == 0 {
 		return otherwise

@@ -157,21 +157,33 @@ func merged(state, input values) values {
 	return out
 }
 
-// create writes a new item.
+// create writes a new item, with a new key where it is given none.
 func (s *service) create(ctx context.Context, t transition, key string) (*store.Record, error) {
-	if key == "" {
-		var err error
-		if key, err = s.newKey(ctx, t.aggregate.kind, t.aggregate.key); err != nil {
-			return nil, err
+	given := key != ""
+	called := false
+	for range attempts {
+		if !given {
+			var err error
+			if key, err = s.newKey(ctx, t.aggregate.kind, t.aggregate.key); err != nil {
+				return nil, err
+			}
 		}
+		t.key, t.create = key, true
+		t.state[t.aggregate.key.name] = keyValue(t.aggregate.key, key)
+		t.by.status(t.aggregate, t.state, t.state)
+		if !called {
+			if err := s.perform(ctx, t.by.allCalls(), merged(t.state, t.input)); err != nil {
+				return nil, err
+			}
+			called = true
+		}
+		record, err := s.commit(ctx, &t)
+		if errors.Is(err, store.ErrExists) && !given {
+			continue // a PUT took that key meanwhile
+		}
+		return record, err
 	}
-	t.key, t.create = key, true
-	t.state[t.aggregate.key.name] = keyValue(t.aggregate.key, key)
-	t.by.status(t.aggregate, t.state, t.state)
-	if err := s.perform(ctx, t.by.allCalls(), merged(t.state, t.input)); err != nil {
-		return nil, err
-	}
-	return s.commit(ctx, &t)
+	return nil, store.ErrExists
 }
 
 // fit takes those of the input's values that fit the aggregate's fields, as a
@@ -199,10 +211,15 @@ var amounts = []string{"qty", "quantity", "amount", "count"}
 // count adds to or takes from a number, where the actor's name says so:
 // DecreaseStock takes the input's qty from stock. It reports whether it did.
 func (a *actor) count(of *aggregate, state, input values) bool {
-	if a.intent != increases && a.intent != decreases {
+	does, said := a.intent, a.name
+	if does == creates && len(a.events) > 0 { // RestoreStock, which the list of verbs lacks: StockIncreased
+		said = a.events[0].name
+		does = intentOf(said)
+	}
+	if does != increases && does != decreases {
 		return false
 	}
-	f := of.counter(a.name)
+	f := of.counter(said)
 	if f == nil {
 		return false
 	}
@@ -214,7 +231,7 @@ func (a *actor) count(of *aggregate, state, input values) bool {
 		}
 	}
 	sign := 1
-	if a.intent == decreases {
+	if does == decreases {
 		sign = -1
 	}
 	state[f.name] = plus(state[f.name], by, sign)
