@@ -76,8 +76,10 @@ func (s *service) publish(ctx context.Context) error {
 	for ctx.Err() == nil {
 		// After a failure with a new client: a broker that has lost its data
 		// gives the topic another id, which a client does not take over.
-		client, err := s.client(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20),
-			kgo.RecordDeliveryTimeout(8*time.Second), // less than the outbox lends its events for
+		// Without the broker's idempotence a record can be given up at any time;
+		// consumers know an event that comes twice by its id.
+		client, err := s.client(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1),
+			kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20), kgo.RecordDeliveryTimeout(produceTime),
 			kgo.ProducerLinger(0), kgo.MaxBufferedRecords(500), kgo.ProducerBatchMaxBytes(256<<10))
 		if err != nil {
 			return fmt.Errorf("connect to Kafka: %w", err)
@@ -112,17 +114,10 @@ func (s *service) publishSome(ctx context.Context, client *kgo.Client) (sent int
 	for i, e := range events {
 		records[i] = recordOf(e)
 	}
-	results := client.ProduceSync(ctx, records...)
-	failed := map[*kgo.Record]error{}
-	for _, r := range results {
-		if r.Err != nil {
-			failed[r.Record] = r.Err
-			err = r.Err
-		}
-	}
+	failed := send(ctx, client, records)
 	var done []uint64
 	for i, r := range records {
-		if failed[r] != nil {
+		if err = failed(r); err != nil {
 			break
 		}
 		done = append(done, events[i].Seq)
@@ -131,6 +126,39 @@ func (s *service) publishSome(ctx context.Context, client *kgo.Client) (sent int
 	ack, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return len(done), errors.Join(err, s.store.Ack(ack, s.owner, done...))
+}
+
+// produceTime is how long the broker may take: less than the outbox lends its
+// events for.
+const produceTime = 8 * time.Second
+
+// send sends records and tells of each why it is not known to be on the topic.
+func send(ctx context.Context, client *kgo.Client, records []*kgo.Record) (failed func(*kgo.Record) error) {
+	ctx, cancel := context.WithTimeout(ctx, produceTime)
+	defer cancel()
+	type result struct {
+		record *kgo.Record
+		err    error
+	}
+	results := make(chan result, len(records))
+	for _, r := range records {
+		client.Produce(ctx, r, func(r *kgo.Record, err error) { results <- result{r, err} })
+	}
+	known := make(map[*kgo.Record]error, len(records))
+	for range records {
+		select {
+		case r := <-results:
+			known[r.record] = r.err
+		case <-ctx.Done(): // the client may still hold records that it cannot give up
+			return func(r *kgo.Record) error {
+				if err, ok := known[r]; ok {
+					return err
+				}
+				return fmt.Errorf("no acknowledgement: %w", ctx.Err())
+			}
+		}
+	}
+	return func(r *kgo.Record) error { return known[r] }
 }
 
 func recordOf(e store.Event) *kgo.Record {

@@ -102,6 +102,8 @@ func (s *server) talk(ctx context.Context, conn net.Conn) {
 		s.mu.Unlock()
 	}()
 	r := bufio.NewReaderSize(conn, 4<<10)
+	var lent *request // the last that got events: who is killed with them gives them back
+	defer func() { s.forget(lent) }()
 	for ctx.Err() == nil {
 		var q request
 		if err := readFrame(r, &q); err != nil {
@@ -111,8 +113,10 @@ func (s *server) talk(ctx context.Context, conn net.Conn) {
 			return
 		}
 		answer := s.attend(ctx, conn, r, &q)
+		if len(answer.Events) > 0 {
+			lent = &q
+		}
 		if err := writeFrame(conn, answer); err != nil {
-			s.forget(&q)
 			return
 		}
 	}
@@ -144,9 +148,9 @@ func (s *server) attend(ctx context.Context, conn net.Conn, r *bufio.Reader, q *
 	return answer
 }
 
-// forget takes events back that could not be handed over.
+// forget takes events back from who has gone.
 func (s *server) forget(q *request) {
-	if q.Op != "take" {
+	if q == nil {
 		return
 	}
 	if d, err := s.database(q.Namespace, q.Context); err == nil {

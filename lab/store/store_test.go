@@ -360,6 +360,18 @@ func TestAWaitingPodThatIsGoneGetsNoEvents(t *testing.T) {
 	}
 }
 
+func TestEventsOfAPodThatWasKilledGoToAnother(t *testing.T) {
+	db := open(t)
+	enqueue(t, db, "a")
+	if ids, _ := take(t, db, "dead", 10, 0); ids != "a" {
+		t.Fatal(ids)
+	}
+	db.Close() // as the kernel does for who is killed
+	if ids, _ := take(t, db, "alive", 10, 5*time.Second); ids != "a" {
+		t.Errorf("took %q", ids)
+	}
+}
+
 func TestReplicasCountTogether(t *testing.T) {
 	socket := socketPath(t)
 	serve(t, t.TempDir(), socket)
