@@ -22,7 +22,6 @@ type connection struct {
 	transport string   // "tls" or "raw_buffer"; "" before detection
 	sni       string   // of the ClientHello
 	alpn      []string // of the ClientHello, or what the HTTP inspector saw
-	bound     bool     // the original destination is known (PROXY v2 or the port's socket)
 
 	remoteText string    // down.Remote, formatted once
 	until      time.Time // max_connection_duration

@@ -176,7 +176,7 @@ func readProxyHeader(c *connection, optional bool) error {
 		c.down.Remote = from
 	}
 	if to := addrPortOf(header.DestinationAddr); to.IsValid() {
-		c.down.Local, c.bound = to, true
+		c.down.Local = to
 	}
 	return nil
 }

@@ -188,7 +188,7 @@ func (k *socket) serve(conn net.Conn) {
 
 // connection says where a connection comes from and where it wanted to go.
 func (k *socket) connection(conn net.Conn) (*connection, error) {
-	c := &connection{Conn: conn, bound: true}
+	c := &connection{Conn: conn}
 	c.down.ID = k.s.ids.Add(1)
 	if !k.outbound {
 		c.down.Remote, c.down.Local = k.s.podAddress(addrPortOf(conn.RemoteAddr())), k.local
