@@ -101,7 +101,7 @@ func (c *Client) Run(ctx context.Context) error {
 		c.options.Log.Warn("no stream to istiod, trying again", "address", c.options.Address, "error", err, "after", delay)
 		c.pause(ctx, delay)
 	}
-	c.status.lost(ctx.Err())
+	c.status.lost(nil)
 	return ctx.Err()
 }
 

@@ -293,3 +293,28 @@ func TestWhatIstiodSaysIsNotThereIsNotWaitedFor(t *testing.T) {
 		t.Errorf("the snapshot is %+v", snapshot)
 	}
 }
+
+func TestWhatWasRefusedIsNotWaitedFor(t *testing.T) {
+	s := startIstiod(t)
+	c := s.run(func(o *xds.Options) {
+		o.Check = func(url, _ string, _ proto.Message) error {
+			if url == xds.RouteType {
+				return errors.New("the lab cannot do this")
+			}
+			return nil
+		}
+	})
+	st := s.stream()
+	st.expect(xds.ClusterType)
+	st.answer(xds.ClusterType, list(staticCluster("a")))
+	st.expect(xds.ListenerType)
+	st.answer(xds.ListenerType, list(listener(t, "l")))
+	st.expect(xds.RouteType)
+	st.push(xds.RouteType, list(routesOf("l", "a")))
+	if snapshot := c.any(); snapshot.Listeners["l"] == nil || len(snapshot.Routes) > 0 {
+		t.Errorf("the snapshot is %+v", snapshot)
+	}
+	if r := st.expect(xds.RouteType); r.refusal != "rds-l: the lab cannot do this" {
+		t.Errorf("the answer is %+v", r)
+	}
+}

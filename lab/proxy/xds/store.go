@@ -74,6 +74,10 @@ func (s *store) take(k kind, r response) error {
 		}
 		if err := s.add(k, d); err != nil {
 			faults[d.name] = err
+			// Envoy waits no longer for what was refused.
+			if !traitsOf[k].wildcard && s.accepted[k][d.name] == nil {
+				s.absent[k][d.name] = true
+			}
 		}
 	}
 	return refusals(k, faults)

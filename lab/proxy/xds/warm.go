@@ -87,7 +87,7 @@ func (s *store) ready(w *warmth, now time.Time, r *resource) string {
 		}
 		on := s.waiting[n.key]
 		if on == nil {
-			on = &wait{until: now.Add(max(n.timeout, 0))}
+			on = &wait{until: now.Add(min(n.timeout, 24*time.Hour))}
 			if n.timeout <= 0 {
 				// Istio sends 0, with which Envoy waits for ever; a listener that
 				// never appears is harder to understand than one without routes.

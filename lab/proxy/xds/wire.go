@@ -62,7 +62,7 @@ func open(ctx context.Context, o Options) (w wire, shut func(), err error) {
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)), // as Istio's agent: a big mesh's clusters are one message
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableServiceConfig(), grpc.WithNoProxy(),
 	}
 	if o.Dial != nil {
 		options = append(options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
