@@ -5,7 +5,8 @@
 // as a real kubelet writes them, and serves logs and port-forwards on 10250.
 //
 // There are no containers: no images, no mount or network namespaces, no limits
-// on CPU and memory. What an image stands for is in Programs; a container's
+// on CPU and memory, no users and capabilities (securityContext), no hostAliases
+// and dnsConfig. What an image stands for is in Programs; a container's
 // paths are mapped to folders by the Spec.
 package kubelet
 

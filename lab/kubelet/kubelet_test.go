@@ -138,11 +138,9 @@ type images struct {
 
 func (p images) Find(po *corev1.Pod, c *corev1.Container) (kubelet.Program, error) {
 	if strings.HasPrefix(c.Image, "test") {
-		return kubelet.Program{Path: p.self, ID: "test"}, nil
+		return kubelet.Program{Path: p.self, ID: "test", Kubeconfig: c.Image == "test:kubeconfig"}, nil
 	}
-	prog, err := p.Programs.Find(po, c)
-	prog.Kubeconfig = false
-	return prog, err
+	return p.Programs.Find(po, c)
 }
 
 // lab is a kubelet on a fake API.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/websocket"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
@@ -127,10 +128,9 @@ func TestLogsAreFollowedToTheEndOfTheContainer(t *testing.T) {
 
 func TestPortForward(t *testing.T) {
 	l := newLab(t)
-	base, c := l.serving()
+	base, _ := l.serving()
 	l.create(newPod(args("serve 8080", "wait")))
-	p := l.wait("ready", "p", ready)
-	_ = p
+	l.wait("ready", "p", ready)
 	u, _ := url.Parse(base + "/portForward/default/p")
 	transport, upgrader, err := spdy.RoundTripperFor(&rest.Config{BearerToken: "good", TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
 	if err != nil {
@@ -162,7 +162,6 @@ func TestPortForward(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	_ = c
 }
 
 func TestExecSaysThatThereIsNoShell(t *testing.T) {
@@ -178,5 +177,42 @@ func TestExecSaysThatThereIsNoShell(t *testing.T) {
 	err = x.StreamWithContext(context.Background(), remotecommand.StreamOptions{Stdout: io.Discard, Stderr: io.Discard})
 	if err == nil || !strings.Contains(err.Error(), "the lab runs no shell") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestPortForwardOverAWebsocket(t *testing.T) {
+	l := newLab(t)
+	base, c := l.serving()
+	l.create(newPod(args("serve 8080", "print up", "wait")))
+	p := l.wait("ready", "p", ready)
+	eventually(t, "up", func() bool { return strings.Contains(l.log(p, "c", 0), "up") }, func() string { return "" })
+	if status, body := get(t, c, base+"/portForward/default/p"); status != http.StatusBadRequest {
+		t.Errorf("without an upgrade: %d %q", status, body)
+	}
+	config, err := websocket.NewConfig("wss"+strings.TrimPrefix(base, "https")+"/portForward/default/p?ports=8080", base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Protocol, config.TlsConfig = []string{"v4.channel.k8s.io"}, &tls.Config{InsecureSkipVerify: true}
+	config.Header.Set("Authorization", "Bearer good")
+	conn, err := websocket.DialConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var first, second, answer []byte
+	for _, b := range []*[]byte{&first, &second} {
+		if err := websocket.Message.Receive(conn, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []byte{0, 0x90, 0x1f}; !bytes.Equal(first, want) {
+		t.Errorf("the data channel begins with %v, want %v", first, want)
+	}
+	if err := websocket.Message.Send(conn, []byte("\x00GET /x HTTP/1.0\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := websocket.Message.Receive(conn, &answer); err != nil || !strings.Contains(string(answer), "200 OK") {
+		t.Errorf("%q, %v", answer, err)
 	}
 }

@@ -165,6 +165,9 @@ func (w *worker) exited(c *container, proc *process) {
 		return
 	}
 	c.alive = false
+	if err := proc.log.Err(); err != nil {
+		w.log.Warn("a container's log has gaps", "container", c.name, "err", err)
+	}
 	if c.stopProbes != nil {
 		c.stopProbes()
 	}

@@ -34,6 +34,13 @@ func podStatus(p *corev1.Pod, v view, now time.Time) corev1.PodStatus {
 			s.InitContainerStatuses = append(s.InitContainerStatuses, cs)
 		}
 	}
+	s.EphemeralContainerStatuses = nil
+	for i := range p.Spec.EphemeralContainers {
+		e := &p.Spec.EphemeralContainers[i]
+		s.EphemeralContainerStatuses = append(s.EphemeralContainerStatuses, corev1.ContainerStatus{
+			Name: e.Name, Image: e.Image, State: waiting("CreateContainerError", noShell), // kubectl debug
+		})
+	}
 	s.Phase = phase(p, v)
 	if v.reason != "" {
 		s.Phase, s.Reason, s.Message = corev1.PodFailed, v.reason, v.message

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshstorm/meshstorm/lab/pod"
 )
@@ -205,4 +206,21 @@ func TestATokenIsRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a new token", func() bool { return read(l.path("uid-p", "api/token")) == "token-2" }, func() string { return read(l.path("uid-p", "api/token")) })
+}
+
+func TestAProgramGetsAKubeconfigOfItsAccount(t *testing.T) {
+	l := newLab(t)
+	l.start()
+	l.create(newPod(args("env KUBECONFIG", "wait"), func(p *corev1.Pod) {
+		p.Spec.Containers[0].Image = "test:kubeconfig"
+		volume(p, "api", "/var/run/secrets/kubernetes.io/serviceaccount", corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token"}}}}})
+	}))
+	p := l.wait("ready", "p", ready)
+	file := filepath.Join(l.dir, "pods", "uid-p", "containers", "c", "kubeconfig")
+	eventually(t, "KUBECONFIG", func() bool { return strings.Contains(l.log(p, "c", 0), "KUBECONFIG="+file) }, func() string { return l.log(p, "c", 0) })
+	config, err := clientcmd.BuildConfigFromFlags("", file)
+	if err != nil || config.Host != "https://127.0.0.1:3" || read(config.BearerTokenFile) != "token-1" {
+		t.Errorf("%+v, %v", config, err)
+	}
 }

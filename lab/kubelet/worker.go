@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -115,12 +116,19 @@ func (w *worker) current() *corev1.Pod {
 // update takes a newer version of the pod.
 func (w *worker) update(p *corev1.Pod) {
 	w.mu.Lock()
-	w.pod, w.stale = p, true
+	w.stale = w.stale || toldDiffers(w.pod, p)
+	w.pod = p
 	if p.DeletionTimestamp != nil && w.interrupt != nil {
 		w.interrupt()
 	}
 	w.mu.Unlock()
 	w.poke()
+}
+
+// toldDiffers tells whether volumes may hold something of a pod that changed: its
+// status changes often and is in none.
+func toldDiffers(a, b *corev1.Pod) bool {
+	return a.Generation != b.Generation || !maps.Equal(a.Labels, b.Labels) || !maps.Equal(a.Annotations, b.Annotations)
 }
 
 // forget says that the pod is no longer in the API.
