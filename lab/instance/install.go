@@ -2,6 +2,9 @@ package instance
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -10,9 +13,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshstorm/meshstorm/lab/apply"
 	"github.com/meshstorm/meshstorm/lab/mesh"
@@ -33,12 +36,11 @@ func (l *Lab) install(ctx, restCtx context.Context, guard guardFunc) error {
 		return err
 	}
 	client.Force = true
-	l.progress("installing Istio's demo profile")
 	objects, err := mesh.Install()
 	if err != nil {
 		return err
 	}
-	if err := client.Apply(ctx, append(objects, l.extras()...), "default"); err != nil {
+	if err := l.installOnce(ctx, client, append(objects, l.extras()...)); err != nil {
 		return fmt.Errorf("install Istio: %w", err)
 	}
 	if err := l.installKafka(ctx, client); err != nil {
@@ -58,6 +60,37 @@ func (l *Lab) install(ctx, restCtx context.Context, guard guardFunc) error {
 	l.ready = true
 	l.mu.Unlock()
 	return l.remember()
+}
+
+// installed is the ConfigMap in kube-system that says what was installed.
+const installed = "meshstorm-lab"
+
+// installOnce applies the objects unless just these were applied before: what
+// somebody changed in Istio's installation then stays, and a second start does
+// not wait for istiod's webhooks.
+func (l *Lab) installOnce(ctx context.Context, client *apply.Client, objects []*unstructured.Unstructured) error {
+	hash := sha256.New()
+	if err := json.NewEncoder(hash).Encode(objects); err != nil {
+		return err
+	}
+	sum := hex.EncodeToString(hash.Sum(nil))
+	mark, err := l.client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, installed, metav1.GetOptions{})
+	if err == nil && mark.Data["sha256"] == sum {
+		l.progress("Istio's demo profile is installed")
+		return nil
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	l.progress("installing Istio's demo profile")
+	if err := client.Apply(ctx, objects, "default"); err != nil {
+		return err
+	}
+	done := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": installed, "namespace": metav1.NamespaceSystem},
+		"data": map[string]any{"sha256": sum, "istio": mesh.Version},
+	}}
+	return client.Apply(ctx, []*unstructured.Unstructured{done}, metav1.NamespaceSystem)
 }
 
 // Apply sends the files by server-side apply and waits for their workloads.

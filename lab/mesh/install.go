@@ -5,9 +5,12 @@ package mesh
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"istio.io/istio/operator/pkg/manifest"
 	"istio.io/istio/operator/pkg/render"
 )
 
@@ -41,6 +44,8 @@ func Install() ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render Istio's demo profile: %w", err)
 	}
+	// Rendering gives the components in any order.
+	slices.SortFunc(sets, func(a, b manifest.ManifestSet) int { return strings.Compare(string(a.Component), string(b.Component)) })
 	objects := []*unstructured.Unstructured{{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": Namespace},
 	}}}
