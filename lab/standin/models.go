@@ -26,6 +26,9 @@ type models struct {
 
 	file    string // the model that was taken
 	content []byte
+	// settings are the workspace's as written (WORKSPACE.yaml beside the model):
+	// names and paths depend on them.
+	settings []byte
 }
 
 // errUnchanged is load's answer where the model is the one it gave before.
@@ -51,7 +54,12 @@ func (m *models) load() (*domain, error) {
 			faults = errors.Join(faults, err)
 			continue
 		}
-		if file == m.file && bytes.Equal(data, m.content) {
+		written, err := os.ReadFile(filepath.Join(m.dir, workspace+".yaml"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			faults = errors.Join(faults, err)
+			continue
+		}
+		if file == m.file && bytes.Equal(data, m.content) && bytes.Equal(written, m.settings) {
 			return nil, errUnchanged
 		}
 		a, err := readArchive(data, filepath.Base(file))
@@ -62,7 +70,15 @@ func (m *models) load() (*domain, error) {
 			}
 			continue
 		}
-		built := deploy.Build(a.model, settings())
+		settings, err := deploy.LoadSettings(written, deploy.LoadOptions{Workspace: workspace})
+		if err != nil {
+			faults = errors.Join(faults, err)
+			if file == m.file {
+				return nil, err
+			}
+			continue
+		}
+		built := deploy.Build(a.model, settings)
 		context, service := find(built, m.app)
 		if context == nil {
 			for _, name := range contextNames(built) {
@@ -70,7 +86,7 @@ func (m *models) load() (*domain, error) {
 			}
 			continue
 		}
-		m.file, m.content = file, data
+		m.file, m.content, m.settings = file, data, written
 		return compile(a, built, context, workspace, service.Name), nil
 	}
 	return nil, errors.Join(fmt.Errorf("no model in %s has a bounded context that the pod's label app=%q names; there are %s",
