@@ -39,6 +39,7 @@ var variable = regexp.MustCompile(`\{[^{}/]+\}`)
 
 func newRoute(path string) *route {
 	r := &route{path: path, methods: map[string]handler{}}
+	path = strings.ToValidUTF8(path, "\uFFFD") // a model may hold %83, of which no expression can be made
 	for s := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		seg := segment{text: s}
 		at := variable.FindAllStringIndex(s, -1)
