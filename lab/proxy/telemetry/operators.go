@@ -18,8 +18,9 @@ func (t *Telemetry) compile(op operator) (*value, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.limit = op.limit
-	return v, nil
+	own := *v // some values are shared by all formats
+	own.limit = op.limit
+	return &own, nil
 }
 
 func (t *Telemetry) operator(op operator) (*value, error) {
