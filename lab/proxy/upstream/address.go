@@ -36,10 +36,16 @@ func (c *Cluster) reach(ctx context.Context, at netip.AddrPort) (net.Conn, error
 		from := dialer.From()
 		c.alive(from)
 		return from.DialContext(ctx, "tcp", netip.AddrPortFrom(dialer.Net.Bind(at.Addr()), at.Port()).String())
-	case o.Spec != nil:
-		return dialer.Through(ctx, o.Spec.Node, at)
 	}
-	return dialer.Through(ctx, dialer.Via, at)
+	via := dialer.Via
+	if o.Spec != nil {
+		via = o.Spec.Node
+	}
+	conn, err := dialer.Through(ctx, via, at)
+	if tcp, ok := conn.(*net.TCPConn); ok && c.settings.keepalive != nil {
+		_ = tcp.SetKeepAliveConfig(keepalive(c.settings.keepalive))
+	}
+	return conn, err
 }
 
 func (c *Cluster) plain() *net.Dialer {

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/meshstorm/meshstorm/lab/loopback"
 	"github.com/meshstorm/meshstorm/lab/pod"
@@ -96,5 +98,59 @@ func TestOriginalDestinationWithoutOne(t *testing.T) {
 	b, _ := k.Pick(upstream.Choice{OriginalDestination: at})
 	if a != b || a.Address() != at {
 		t.Errorf("two hosts for one destination: %v and %v", a.Address(), b.Address())
+	}
+}
+
+func TestKeepAliveOfTCP(t *testing.T) {
+	at := raw(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+	for text, want := range map[string]int{`{}`: 0, `{"upstreamConnectionOptions":{"tcpKeepalive":{"keepaliveTime":77,"keepaliveInterval":7,"keepaliveProbes":3}}}`: 1} {
+		k, _ := cluster(t, upstream.Options{}, text, endpoints(at))
+		conn, err := k.Connect(context.Background(), pick(t, k))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sys, err := conn.(interface{ NetConn() net.Conn }).NetConn().(syscall.Conn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		on := -1
+		_ = sys.Control(func(fd uintptr) { on, _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE) })
+		if on != want {
+			t.Errorf("%s: SO_KEEPALIVE is %d, want %d", text, on, want)
+		}
+		conn.Close()
+	}
+}
+
+// The metadata exchange that istiod puts into clusters speaks over mTLS only:
+// without it the application's bytes are all that flows.
+func TestClusterFilters(t *testing.T) {
+	at := raw(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+	k, _ := cluster(t, upstream.Options{}, `{"filters":[{"name":"istio.metadata_exchange","typedConfig":{"@type":"type.googleapis.com/udpa.type.v1.TypedStruct","typeUrl":"type.googleapis.com/envoy.tcp.metadataexchange.config.MetadataExchange","value":{"protocol":"istio-peer-exchange"}}}]}`, endpoints(at))
+	conn, err := k.Connect(context.Background(), pick(t, k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "hello")
+	_ = conn.(interface{ CloseWrite() error }).CloseWrite()
+	if got, _ := io.ReadAll(conn); string(got) != "hello" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestOriginalDestinationIsForgotten(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	k, _ := cluster(t, upstream.Options{Now: func() time.Time { return now }}, `{"type":"ORIGINAL_DST","lbPolicy":"CLUSTER_PROVIDED","cleanupInterval":"60s"}`, nil)
+	all := addresses(2)
+	first, _ := k.Pick(upstream.Choice{OriginalDestination: all[0]})
+	now = now.Add(50 * time.Second)
+	if again, _ := k.Pick(upstream.Choice{OriginalDestination: all[0]}); again != first {
+		t.Error("a host was forgotten within the interval")
+	}
+	now = now.Add(61 * time.Second)
+	_, _ = k.Pick(upstream.Choice{OriginalDestination: all[1]})
+	if again, _ := k.Pick(upstream.Choice{OriginalDestination: all[0]}); again == first {
+		t.Error("a host that nobody wanted for more than the interval was kept")
 	}
 }

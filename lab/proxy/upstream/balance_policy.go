@@ -132,6 +132,13 @@ func (p *policy) newPicker(endpoints []endpoint, state *balanceState, now time.T
 	return &weighted{hosts, newSchedule(len(hosts), weight, state.random)}
 }
 
+// Check tells why a cluster cannot be taken, for a NACK.
+func Check(c *clusterv3.Cluster) error {
+	p := newPolicy(c)
+	p.unsupported = "" // that is told in another way, and does no harm
+	return p.check()
+}
+
 // check tells what istiod must not send.
 func (p *policy) check() error {
 	switch {

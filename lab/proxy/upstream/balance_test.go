@@ -1,11 +1,15 @@
 package upstream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -91,6 +95,10 @@ func TestDistribution(t *testing.T) {
 			load(group{0, 50, []member{{1, up}, {1, down}}}, group{0, 50, two}), []float64{.7 / 1.7, 0, .5 / 1.7, .5 / 1.7}},
 		{"an extension's policy counts instead of lb_policy", `{"lbPolicy":"RANDOM","loadBalancingPolicy":{"policies":[{"typedExtensionConfig":{"name":"envoy.load_balancing_policies.round_robin","typedConfig":{"@type":"type.googleapis.com/envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin"}}}]}}`,
 			load(group{0, 1, []member{{1, up}, {3, up}}}), []float64{.25, .75}},
+		{"an extension's least request over all hosts", extension("least_request", "LeastRequest", `"selectionMethod":"FULL_SCAN","choiceCount":3`), load(group{0, 1, two}), []float64{.5, .5}},
+		{"an extension's random with localities by weight", extension("random", "Random", `"localityLbConfig":{"localityWeightedLbConfig":{}}`), load(group{0, 80, two}, group{0, 20, []member{{1, up}}}), []float64{.4, .4, .2}},
+		{"an extension's ring by weight", extension("ring_hash", "RingHash", `"minimumRingSize":"65536"`), load(group{0, 1, []member{{1, up}, {1, up}}}), []float64{.5, .5}},
+		{"half of the overprovisioning", `{}`, overprovisioned(70, load(group{0, 1, two}, group{1, 1, two})), []float64{.35, .35, .15, .15}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k, _ := cluster(t, upstream.Options{Random: seeded()}, c.cluster, c.load)
@@ -105,6 +113,121 @@ func TestDistribution(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func extension(folder, name, fields string) string {
+	return `{"loadBalancingPolicy":{"policies":[{"typedExtensionConfig":{"name":"x","typedConfig":{"@type":"type.googleapis.com/envoy.extensions.load_balancing_policies.` + folder + `.v3.` + name + `",` + fields + `}}}]}}`
+}
+
+func overprovisioned(percent uint32, l *endpointv3.ClusterLoadAssignment) *endpointv3.ClusterLoadAssignment {
+	l.Policy = &endpointv3.ClusterLoadAssignment_Policy{OverprovisioningFactor: wrapperspb.UInt32(percent)}
+	return l
+}
+
+// What stands for a host on a ring is its address, its name or its hash_key:
+// hosts that move keep their requests by the latter.
+func TestHashKeys(t *testing.T) {
+	for _, c := range []struct {
+		name, cluster string
+		change        func(i int, e *endpointv3.LbEndpoint)
+		same          bool
+	}{
+		{"the address", `{"lbPolicy":"RING_HASH"}`, func(int, *endpointv3.LbEndpoint) {}, false},
+		{"the name", `{"lbPolicy":"RING_HASH","commonLbConfig":{"consistentHashingLbConfig":{"useHostnameForHashing":true}}}`, func(i int, e *endpointv3.LbEndpoint) { e.GetEndpoint().Hostname = fmt.Sprint("order-", i) }, true},
+		{"the name, by an extension", extension("maglev", "Maglev", `"tableSize":"1021","consistentHashingLbConfig":{"useHostnameForHashing":true}`), func(i int, e *endpointv3.LbEndpoint) { e.GetEndpoint().Hostname = fmt.Sprint("order-", i) }, true},
+		{"the hash_key", `{"lbPolicy":"MAGLEV"}`, func(i int, e *endpointv3.LbEndpoint) {
+			e.Metadata = config(t, fmt.Sprintf(`{"metadata":{"filterMetadata":{"envoy.lb":{"hash_key":"order-%d"}}}}`, i)).Metadata
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			where := func(first int) []int {
+				all := addresses(20)[first : first+5]
+				l := endpoints(all...)
+				for i, e := range l.Endpoints[0].LbEndpoints {
+					c.change(i, e)
+				}
+				k, _ := cluster(t, upstream.Options{}, c.cluster, l)
+				var got []int
+				for i := range 100 {
+					h, err := k.Pick(upstream.Choice{HasHash: true, Hash: uint64(i) * 0x9e3779b97f4a7c15})
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, slices.Index(all, h.Address()))
+				}
+				return got
+			}
+			if same := slices.Equal(where(0), where(10)); same != c.same {
+				t.Errorf("hosts with other addresses have the same requests: %t, want %t", same, c.same)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, c := range []struct{ name, cluster, want string }{
+		{"a ring that is larger than it may be", `{"lbPolicy":"RING_HASH","ringHashLbConfig":{"minimumRingSize":"10","maximumRingSize":"5"}}`, "ring hash: minimum_ring_size (10) > maximum_ring_size (5)"},
+		{"a table whose size is no prime", `{"lbPolicy":"MAGLEV","maglevLbConfig":{"tableSize":"1000"}}`, "maglev: the table's size 1000 is not a prime number"},
+		{"a good cluster", `{"lbPolicy":"MAGLEV"}`, ""},
+	} {
+		got := ""
+		if err := upstream.Check(config(t, c.cluster)); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// One of two hosts is busy with requests that do not end.
+func TestLeastRequest(t *testing.T) {
+	for _, c := range []struct {
+		name, cluster string
+		least, most   int // of 1000, for the busy host
+	}{
+		{"two choices", `{"lbPolicy":"LEAST_REQUEST"}`, 200, 300},
+		{"many choices find the idle host", `{"lbPolicy":"LEAST_REQUEST","leastRequestLbConfig":{"choiceCount":20}}`, 0, 3},
+		{"all are looked at", extension("least_request", "LeastRequest", `"selectionMethod":"FULL_SCAN"`), 0, 0},
+		{"with weights a busy host counts less", `{"lbPolicy":"LEAST_REQUEST"}`, 60, 400},
+		{"a bias of 0 counts weights only", `{"lbPolicy":"LEAST_REQUEST","leastRequestLbConfig":{"activeRequestBias":{"defaultValue":0,"runtimeKey":"k"}}}`, 600, 700},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at, arrived, release := held(t)
+			defer close(release)
+			load := endpoints(at, addresses(1)[0])
+			if strings.Contains(c.name, "weights") {
+				load.Endpoints[0].LbEndpoints[0].LoadBalancingWeight = wrapperspb.UInt32(2)
+			}
+			k, _ := cluster(t, upstream.Options{Random: locked(seeded())}, c.cluster, load)
+			busy := pick(t, k)
+			for busy.Address() != at {
+				busy = pick(t, k)
+			}
+			for range 4 {
+				go func() { _, _ = k.Do(context.Background(), busy, request(t, "GET", "/", nil)) }()
+				<-arrived
+			}
+			n := 0
+			for range 1000 {
+				if pick(t, k) == busy {
+					n++
+				}
+			}
+			if n < c.least || n > c.most {
+				t.Errorf("the busy host was picked %d times, want %d to %d", n, c.least, c.most)
+			}
+		})
+	}
+}
+
+func locked(random func() uint64) func() uint64 {
+	var mu sync.Mutex
+	return func() uint64 {
+		mu.Lock()
+		defer mu.Unlock()
+		return random()
 	}
 }
 

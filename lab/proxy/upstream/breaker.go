@@ -1,7 +1,10 @@
 package upstream
 
 import (
+	"slices"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -41,17 +44,58 @@ type breaker struct {
 	budgetPercent                           float64 // of the active requests; 0 for none
 	budgetMinimum                           int64
 	perHost                                 int64 // connections of one host; 0 for no limit
+
+	// With a budget_interval, requests that began within it count for the budget
+	// although they are over.
+	interval time.Duration
+	now      func() time.Time
+	mu       sync.Mutex
+	counts   []time.Time // until when such requests do
 }
 
-func newBreaker(c *clusterv3.CircuitBreakers, priority corev3.RoutingPriority) *breaker {
+// begun is the time that done wants; zero where nobody asks for it.
+func (b *breaker) begun() time.Time {
+	if b.interval == 0 {
+		return time.Time{}
+	}
+	return b.now()
+}
+
+// done ends a request that began then.
+func (b *breaker) done(begun time.Time) {
+	b.requests.release()
+	if b.interval == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until := begun.Add(b.interval); until.After(b.now()) {
+		b.counts = append(b.counts, until)
+	}
+}
+
+// recent is how many requests are over and still count.
+func (b *breaker) recent() int64 {
+	if b.interval == 0 {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.counts = slices.DeleteFunc(b.counts, func(until time.Time) bool { return !until.After(now) })
+	return int64(len(b.counts))
+}
+
+func newBreaker(c *clusterv3.CircuitBreakers, priority corev3.RoutingPriority, now func() time.Time) *breaker {
 	t := thresholdsOf(c.GetThresholds(), priority)
-	b := &breaker{}
+	b := &breaker{now: now}
 	b.connections.limit = int64(orDefault(t.GetMaxConnections(), defaultThreshold))
 	b.pending.limit = int64(orDefault(t.GetMaxPendingRequests(), defaultThreshold))
 	b.requests.limit = int64(orDefault(t.GetMaxRequests(), defaultThreshold))
 	b.retries.limit = int64(orDefault(t.GetMaxRetries(), defaultMaxRetries))
 	if budget := t.GetRetryBudget(); budget != nil {
 		b.budgetPercent, b.budgetMinimum = defaultBudgetPercent, int64(orDefault(budget.GetMinRetryConcurrency(), defaultRetryConcurrency))
+		b.interval = budget.GetBudgetInterval().AsDuration()
 		if budget.GetBudgetPercent() != nil {
 			b.budgetPercent = budget.GetBudgetPercent().GetValue()
 		}
@@ -78,7 +122,7 @@ func (b *breaker) retry() bool {
 	if b.budgetPercent == 0 && b.budgetMinimum == 0 {
 		return b.retries.acquire()
 	}
-	active := b.requests.now.Load() + b.pending.now.Load()
+	active := b.requests.now.Load() + b.pending.now.Load() + b.recent()
 	allowed := max(b.budgetMinimum, int64(float64(active)*b.budgetPercent/100))
 	if b.retries.now.Add(1) <= allowed {
 		return true

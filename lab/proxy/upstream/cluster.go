@@ -55,8 +55,8 @@ func (c *Clusters) newCluster(name string, proto *clusterv3.Cluster) *Cluster {
 	cluster.sockets = newSockets(c, proto)
 	cluster.state.next.Store(c.options.Random() >> 1)
 	cluster.ctx, cluster.cancel = context.WithCancel(c.ctx)
-	cluster.breakers[0] = newBreaker(proto.GetCircuitBreakers(), corev3.RoutingPriority_DEFAULT)
-	cluster.breakers[1] = newBreaker(proto.GetCircuitBreakers(), corev3.RoutingPriority_HIGH)
+	cluster.breakers[0] = newBreaker(proto.GetCircuitBreakers(), corev3.RoutingPriority_DEFAULT, c.options.Now)
+	cluster.breakers[1] = newBreaker(proto.GetCircuitBreakers(), corev3.RoutingPriority_HIGH, c.options.Now)
 	switch proto.GetType() {
 	case clusterv3.Cluster_ORIGINAL_DST:
 		cluster.original = newOriginals(cluster)

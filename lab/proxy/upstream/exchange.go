@@ -54,7 +54,7 @@ func (c *Cluster) do1(ctx context.Context, h *Host, req *http.Request, high bool
 		if ex != nil {
 			ex.Local = k.local
 		}
-		e := &exchange{conn: k, ctx: ctx, req: req}
+		e := &exchange{conn: k, ctx: ctx, req: req, begun: p.breaker.begun()}
 		resp, unsent, err := e.run()
 		if !unsent {
 			return resp, err
@@ -73,10 +73,11 @@ func closeBody(req *http.Request) {
 // exchange is one request on one HTTP/1.1 connection. It has two parts, the
 // request's body and the response; the connection goes back when both are over.
 type exchange struct {
-	conn *connection
-	ctx  context.Context
-	req  *http.Request
-	stop func() bool // of the context's cancellation; nil where it has none
+	conn  *connection
+	ctx   context.Context
+	req   *http.Request
+	begun time.Time
+	stop  func() bool // of the context's cancellation; nil where it has none
 
 	parts   atomic.Int32
 	broken  atomic.Bool // the connection may not be used again
@@ -288,7 +289,7 @@ func (e *exchange) end(well bool) {
 		_ = k.conn.SetDeadline(longAgo) // frees who still writes the request
 	}
 	e.letGo()
-	k.pool.breaker.requests.release()
+	k.pool.breaker.done(e.begun)
 	k.pool.host.active.Add(-1)
 	e.finish()
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2"
@@ -32,7 +33,7 @@ func (c *Cluster) do2(ctx context.Context, h *Host, req *http.Request, high bool
 		if ex != nil {
 			ex.Local = k.local
 		}
-		body := &body2{connection: k, ctx: ctx}
+		body := &body2{connection: k, ctx: ctx, begun: p.breaker.begun()}
 		resp, err := k.client.RoundTrip(request2(ctx, req, h.scheme()))
 		if err == nil {
 			body.ReadCloser = resp.Body
@@ -98,6 +99,7 @@ type body2 struct {
 	io.ReadCloser
 	connection *connection2
 	ctx        context.Context
+	begun      time.Time
 	ended      atomic.Bool
 }
 
@@ -124,7 +126,7 @@ func (b *body2) end() {
 		return
 	}
 	k := b.connection
-	k.pool.breaker.requests.release()
+	k.pool.breaker.done(b.begun)
 	k.pool.host.active.Add(-1)
 	k.release()
 }

@@ -99,6 +99,7 @@ func TestFailures(t *testing.T) {
 		{"closed within the headers", answer(t, "HTTP/1.1 200 OK\r\nconnection: close\r\n"), upstream.ErrReset, "connection termination", ""},
 		{"no HTTP", answer(t, "HTTP NO\r\n\r\n"), upstream.ErrProtocol, "protocol error", ""},
 		{"headers of more than 60 KB", answer(t, "HTTP/1.1 200 OK\r\nx: "+strings.Repeat("x", 70<<10)+"\r\n\r\n"), upstream.ErrProtocol, "protocol error", ""},
+		{"more than 100 headers", answer(t, "HTTP/1.1 200 OK\r\n"+manyHeaders(101)+"\r\n"), upstream.ErrProtocol, "protocol error", ""},
 		{"an upgrade that nobody asked for", answer(t, "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"), upstream.ErrProtocol, "protocol error", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,6 +109,30 @@ func TestFailures(t *testing.T) {
 				t.Errorf("got %v (%q, %q), want %v (%q, %q)", err, upstream.ResetReason(err), upstream.TransportFailure(err), c.want, c.reason, c.text)
 			}
 		})
+	}
+}
+
+func manyHeaders(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "x-%d: 1\r\n", i)
+	}
+	return b.String()
+}
+
+func TestHeaderLimits(t *testing.T) {
+	said := answer(t, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n"+manyHeaders(10)+"x: "+strings.Repeat("x", 70<<10)+"\r\n\r\n")
+	for _, c := range []struct {
+		name, options string
+		passes        bool
+	}{
+		{"more kilobytes", `"maxResponseHeadersKb":96`, true},
+		{"fewer headers", `"maxResponseHeadersKb":96,"maxHeadersCount":5`, false},
+	} {
+		k, _ := cluster(t, upstream.Options{}, protocol(`"commonHttpProtocolOptions":{`+c.options+`},"explicitHttpConfig":{"httpProtocolOptions":{}}`), endpoints(said))
+		if _, err := k.Do(context.Background(), pick(t, k), request(t, "GET", "/", nil)); (err == nil) != c.passes {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 
@@ -139,7 +164,7 @@ func TestRequests(t *testing.T) {
 				continue
 			}
 			if strings.Contains(head.String(), "chunked") {
-				for !strings.HasSuffix(head.String(), "0\r\n\r\n") {
+				for !strings.HasSuffix(head.String(), "0\r\n\r\n") && !strings.HasSuffix(head.String(), "x-sum: 6\r\n\r\n") {
 					b, err := r.ReadByte()
 					if err != nil {
 						return
@@ -168,6 +193,9 @@ func TestRequests(t *testing.T) {
 		{"a body of unknown length", `{}`, "POST", "/", "abc", nil, -1, "POST / HTTP/1.1\r\nhost: order.default\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"},
 		{"hop-by-hop headers stay here", `{}`, "GET", "/", "", http.Header{"Connection": {"keep-alive"}, "Keep-Alive": {"1"}, "Te": {"gzip"}, "Transfer-Encoding": {"chunked"}}, 0, "GET / HTTP/1.1\r\nhost: order.default\r\n\r\n"},
 		{"te: trailers is kept", `{}`, "GET", "/", "", http.Header{"Te": {"gzip, trailers"}}, 0, "GET / HTTP/1.1\r\nhost: order.default\r\nte: trailers\r\n\r\n"},
+		{"a trailer where HTTP/1.1 may have them", protocol(`"explicitHttpConfig":{"httpProtocolOptions":{"enableTrailers":true}}`), "POST", "/", "abc", nil, -1,
+			"POST / HTTP/1.1\r\nhost: order.default\r\ntransfer-encoding: chunked\r\ntrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 6\r\n\r\n"},
+		{"a whole URL as the target", protocol(`"explicitHttpConfig":{"httpProtocolOptions":{"sendFullyQualifiedUrl":true}}`), "GET", "/a", "", nil, 0, "GET http://order.default/a HTTP/1.1\r\nhost: order.default\r\n\r\n"},
 		{"proper case where it is asked for", `{"typedExtensionProtocolOptions":{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions":{"@type":"type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions","explicitHttpConfig":{"httpProtocolOptions":{"headerKeyFormat":{"properCaseWords":{}}}}}}}`,
 			"GET", "/", "", http.Header{"X-A": {"b"}}, 0, "GET / HTTP/1.1\r\nHost: order.default\r\nX-A: b\r\n\r\n"},
 	} {
@@ -179,6 +207,7 @@ func TestRequests(t *testing.T) {
 			}
 			r := request(t, c.method, c.target, body)
 			r.ContentLength = c.length
+			r.Trailer = http.Header{"X-Sum": {"6"}}
 			if c.header != nil {
 				r.Header = c.header
 			}
@@ -244,6 +273,7 @@ func TestCancellation(t *testing.T) {
 		for _, protocol := range []string{`{}`, http2Cluster} {
 			k, _ := cluster(t, upstream.Options{}, protocol, endpoints(at))
 			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
 			if path == "/" {
 				go func() {
 					<-arrived

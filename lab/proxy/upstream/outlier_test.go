@@ -159,3 +159,41 @@ func TestSuccessRate(t *testing.T) {
 		})
 	}
 }
+
+func TestEjectionLimits(t *testing.T) {
+	for _, c := range []struct {
+		name, detection string
+		hosts           int
+		back            time.Duration // after the third ejection in a row, at the interval
+		longer          bool
+	}{
+		{"no longer than the longest", `"maxEjectionTime":"40s"`, 10, 50 * time.Second, false},
+		{"with jitter", `"maxEjectionTime":"40s","maxEjectionTimeJitter":"1000s"`, 10, 50 * time.Second, true},
+		{"one host in any case", `"maxEjectionTime":"40s","maxEjectionPercent":10,"alwaysEjectOneHost":true`, 2, 50 * time.Second, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now := time.Unix(1_000_000, 0)
+			random := uint64(0)
+			k, _ := cluster(t, upstream.Options{Now: func() time.Time { return now }, Random: func() uint64 { return random }},
+				`{"outlierDetection":{"interval":"10s","baseEjectionTime":"30s","consecutive5xx":1,`+c.detection+`}}`, endpoints(addresses(c.hosts)...))
+			h := pick(t, k)
+			for range 2 {
+				h.Result(500, nil)
+				if n := reachable(t, k); n != c.hosts-1 {
+					t.Fatalf("%d hosts are left", n)
+				}
+				for reachable(t, k) != c.hosts {
+					now = now.Add(10 * time.Second)
+				}
+			}
+			if c.longer {
+				random = uint64(500 * time.Second)
+			}
+			h.Result(500, nil)
+			now = now.Add(c.back)
+			if back := reachable(t, k) == c.hosts; back == c.longer {
+				t.Errorf("after %s the host is back: %t", c.back, back)
+			}
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/meshstorm/meshstorm/lab/proxy/upstream"
 	"github.com/meshstorm/meshstorm/lab/proxy/xds"
@@ -118,6 +119,24 @@ func TestRetryBudget(t *testing.T) {
 	}
 	close(release)
 	wait.Wait()
+}
+
+func TestRetryBudgetInterval(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	at := server(t, func(w http.ResponseWriter, r *http.Request) {})
+	k, _ := cluster(t, upstream.Options{Now: func() time.Time { return now }},
+		`{"circuitBreakers":{"thresholds":[{"retryBudget":{"budgetPercent":{"value":50},"budgetInterval":"10s","minRetryConcurrency":1}}]}}`, endpoints(at))
+	locals(t, k, 4)
+	_, first := k.Retry()
+	release, second := k.Retry()
+	if _, third := k.Retry(); !first || !second || third {
+		t.Errorf("50 %% of 4 requests of the last 10 s are 2 retries, got %t %t %t", first, second, third)
+	}
+	release()
+	now = now.Add(11 * time.Second)
+	if _, ok := k.Retry(); ok {
+		t.Error("after 10 s only the minimum is left, and that is under way")
+	}
 }
 
 // locals makes n requests one after another and gives the connections used.
@@ -308,4 +327,30 @@ func TestConnect(t *testing.T) {
 		t.Fatalf("after the first was closed: %v", err)
 	}
 	again.Close()
+}
+
+func TestDeprecatedOptions(t *testing.T) {
+	at := server(t, func(w http.ResponseWriter, r *http.Request) {})
+	for text, connections := range map[string]int{
+		`{"maxRequestsPerConnection":2}`:                                              2,
+		`{"commonHttpProtocolOptions":{"maxRequestsPerConnection":1}}`:                4,
+		`{"httpProtocolOptions":{},"commonHttpProtocolOptions":{"idleTimeout":"0s"}}`: 1,
+	} {
+		k, _ := cluster(t, upstream.Options{}, text, endpoints(at))
+		if used := locals(t, k, 4); len(used) != connections {
+			t.Errorf("%s: 4 requests took %d connections, want %d", text, len(used), connections)
+		}
+	}
+}
+
+// An upstream that answers no PING is left.
+func TestKeepAliveOfHTTP2(t *testing.T) {
+	at := raw(t, func(c net.Conn) {
+		_, _ = c.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // SETTINGS, and nothing more
+		_, _ = io.Copy(io.Discard, c)
+	})
+	k, _ := cluster(t, upstream.Options{}, protocol(`"explicitHttpConfig":{"http2ProtocolOptions":{"connectionKeepalive":{"interval":"0.010s","timeout":"0.010s"}}}`), endpoints(at))
+	if _, err := k.Do(context.Background(), pick(t, k), request(t, "GET", "/", nil)); !errors.Is(err, upstream.ErrReset) {
+		t.Errorf("got %v, want ErrReset", err)
+	}
 }

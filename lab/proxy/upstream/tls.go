@@ -69,14 +69,14 @@ func newTLSSocket(owner *Clusters, c *clusterv3.Cluster, m *tlsv3.UpstreamTlsCon
 // that was to be checked and is not must not be.
 func refusedValidation(v *tlsv3.CertificateValidationContext) string {
 	switch {
-	case v.GetCrl() != nil:
-		return "crl is unsupported"
-	case len(v.GetVerifyCertificateSpki()) > 0, len(v.GetVerifyCertificateHash()) > 0:
-		return "verify_certificate_spki and verify_certificate_hash are unsupported"
 	case v.GetCustomValidatorConfig() != nil:
 		return "custom_validator_config is unsupported"
 	case v.GetCaCertificateProviderInstance() != nil:
 		return "ca_certificate_provider_instance is unsupported"
+	case v.GetRequireSignedCertificateTimestamp().GetValue():
+		return "require_signed_certificate_timestamp is unsupported"
+	case v.GetMaxVerifyDepth() != nil:
+		return "max_verify_depth is unsupported"
 	}
 	for _, m := range v.GetMatchTypedSubjectAltNames() {
 		if m.GetSanType() == tlsv3.SubjectAltNameMatcher_OTHER_NAME {
@@ -96,8 +96,9 @@ func (t *tlsSocket) config(sni string, alpn []string) (*tls.Config, error) {
 		ServerName:         sni,
 		InsecureSkipVerify: true, // VerifyConnection does what Envoy does, which takes no name for granted
 		NextProtos:         common.GetAlpnProtocols(),
-		MinVersion:         version(common.GetTlsParams().GetTlsMinimumProtocolVersion(), tls.VersionTLS12),
-		MaxVersion:         version(common.GetTlsParams().GetTlsMaximumProtocolVersion(), tls.VersionTLS13),
+	}
+	if err := parameters(config, common.GetTlsParams()); err != nil {
+		return nil, err
 	}
 	if alpn != nil {
 		config.NextProtos = alpn
@@ -118,7 +119,11 @@ func (t *tlsSocket) config(sni string, alpn []string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.VerifyConnection = func(state tls.ConnectionState) error { return t.verify(state, validation, roots, sni) }
+	lists, err := t.revocations(validation)
+	if err != nil {
+		return nil, err
+	}
+	config.VerifyConnection = func(state tls.ConnectionState) error { return t.verify(state, validation, roots, lists, sni) }
 	return config, nil
 }
 
@@ -236,13 +241,15 @@ func (t *tlsSocket) read(d *corev3.DataSource) ([]byte, error) {
 			name = host
 		}
 		return os.ReadFile(name)
+	case *corev3.DataSource_EnvironmentVariable:
+		return []byte(os.Getenv(s.EnvironmentVariable)), nil
 	}
-	return nil, errors.New("a certificate or key is missing, or comes from an environment variable, which is unsupported")
+	return nil, errors.New("a certificate or key is missing")
 }
 
 // verify checks the chain and the names as Envoy does: no names asked for, none
 // checked.
-func (t *tlsSocket) verify(state tls.ConnectionState, v *tlsv3.CertificateValidationContext, roots *x509.CertPool, sni string) error {
+func (t *tlsSocket) verify(state tls.ConnectionState, v *tlsv3.CertificateValidationContext, roots *x509.CertPool, lists []*x509.RevocationList, sni string) error {
 	if len(state.PeerCertificates) == 0 {
 		return errors.New("the upstream has no certificate")
 	}
@@ -255,9 +262,18 @@ func (t *tlsSocket) verify(state tls.ConnectionState, v *tlsv3.CertificateValida
 		if v.GetAllowExpiredCertificate() {
 			options.CurrentTime = leaf.NotAfter
 		}
-		if _, err := leaf.Verify(options); err != nil {
+		chains, err := leaf.Verify(options)
+		if err != nil {
 			return fmt.Errorf("CERTIFICATE_VERIFY_FAILED: %w", err)
 		}
+		if len(lists) > 0 {
+			if err := revoked(chains[0], lists, v.GetOnlyVerifyLeafCertCrl()); err != nil {
+				return err
+			}
+		}
+	}
+	if !hashesMatch(leaf, v) {
+		return errors.New("CERTIFICATE_VERIFY_FAILED: the certificate is none of those that are pinned")
 	}
 	if t.autoSAN && sni != "" && net.ParseIP(sni) == nil {
 		if err := leaf.VerifyHostname(sni); err != nil {

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -45,7 +46,7 @@ func newAuthority(t testing.TB) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, SubjectKeyId: []byte{1}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +82,16 @@ func (a *authority) sign(t testing.TB, names ...string) (certificate, key string
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: packed}))
 }
 
+// revoke is a revocation list with one serial number.
+func (a *authority) revoke(t testing.TB, serial int64) string {
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), NextUpdate: time.Now().Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: big.NewInt(serial), RevocationTime: time.Now()}}}, a.cert, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
+}
+
 // secure is a TLS upstream that says protocol, SNI and the client's names.
 func secure(t testing.TB, a *authority, names ...string) netip.AddrPort {
 	cert, key := a.sign(t, names...)
@@ -97,6 +108,7 @@ func secure(t testing.TB, a *authority, names ...string) netip.AddrPort {
 	}))
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert}
 	s.EnableHTTP2 = true
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(func() {
 		s.CloseClientConnections()
@@ -147,8 +159,18 @@ func TestTLS(t *testing.T) {
 		{"HTTP/2 by ALPN", tlsCluster(`"sni":"a.example.com","commonTlsContext":{"alpnProtocols":["h2"]}`, `,"http2ProtocolOptions":{}`), "HTTP/2.0 a.example.com", nil},
 		{"HTTP/1.1 although the socket would offer h2", tlsCluster(`"commonTlsContext":{"alpnProtocols":["h2","http/1.1"]}`, ""), "HTTP/1.1 ", nil},
 		{"the SNI is the authority", tlsCluster(`"commonTlsContext":{}`, `,"upstreamHttpProtocolOptions":{"autoSni":true}`), "HTTP/1.1 order.default", nil},
+		{"the SNI is a header", tlsCluster(`"commonTlsContext":{}`, `,"upstreamHttpProtocolOptions":{"autoSni":true,"overrideAutoSniHeader":"x-sni"}`), "HTTP/1.1 other.example.com", nil},
 		{"and the certificate must be for it", tlsCluster(`"commonTlsContext":{`+inline(ca.pem, "")+`}`, `,"upstreamHttpProtocolOptions":{"autoSni":true,"autoSanValidation":true}`), "CERTIFICATE_VERIFY_FAILED", upstream.ErrConnect},
-		{"a revocation list is not passed over", tlsCluster(`"commonTlsContext":{`+inline(ca.pem, `,"crl":{"inlineString":"x"}`)+`}`, ""), "crl is unsupported", upstream.ErrTLS},
+		{"a revocation list that cannot be read", tlsCluster(`"commonTlsContext":{`+inline(ca.pem, `,"crl":{"inlineString":"x"}`)+`}`, ""), "crl holds no revocation list", upstream.ErrTLS},
+		{"a revoked certificate", tlsCluster(`"commonTlsContext":{`+inline(ca.pem, `,"crl":{"inlineString":`+quote(ca.revoke(t, 2))+`}`)+`}`, ""), "certificate revoked", upstream.ErrConnect},
+		{"a list without the certificate", tlsCluster(`"commonTlsContext":{`+inline(ca.pem, `,"crl":{"inlineString":`+quote(ca.revoke(t, 3))+`}`)+`}`, ""), "HTTP/1.1 ", nil},
+		{"a pinned certificate that is another", tlsCluster(`"commonTlsContext":{`+inline(ca.pem, `,"verifyCertificateHash":["00"]`)+`}`, ""), "none of those that are pinned", upstream.ErrConnect},
+		{"a pinned key that is another", tlsCluster(`"commonTlsContext":{`+inline(ca.pem, `,"verifyCertificateSpki":["AA=="]`)+`}`, ""), "none of those that are pinned", upstream.ErrConnect},
+		{"an untrusted chain that is accepted", tlsCluster(`"commonTlsContext":{`+inline(foreign.pem, `,"trustChainVerification":"ACCEPT_UNTRUSTED"`)+`}`, ""), "HTTP/1.1 ", nil},
+		{"a version that the upstream does not speak", tlsCluster(`"commonTlsContext":{"tlsParams":{"tlsMinimumProtocolVersion":"TLSv1_0","tlsMaximumProtocolVersion":"TLSv1_1"}}`, ""), "TLS_error", upstream.ErrConnect},
+		{"a cipher suite that Go has", tlsCluster(`"commonTlsContext":{"tlsParams":{"tlsMaximumProtocolVersion":"TLSv1_2","cipherSuites":["ECDHE-ECDSA-AES128-GCM-SHA256"],"ecdhCurves":["P-256"]}}`, ""), "HTTP/1.1 ", nil},
+		{"a cipher suite that nobody has", tlsCluster(`"commonTlsContext":{"tlsParams":{"cipherSuites":["ROT13"]}}`, ""), "cipher suite ROT13 is unsupported", upstream.ErrTLS},
+		{"a client's certificate in the cluster", tlsCluster(`"commonTlsContext":{"tlsCertificates":[{"certificateChain":{"inlineString":`+quote(clientCert)+`},"privateKey":{"inlineString":`+quote(clientKey)+`}}]}`, ""), "HTTP/1.1  client.example.com", nil},
 		{"ISTIO_MUTUAL", tlsCluster(`"commonTlsContext":{"tlsCertificateSdsSecretConfigs":[{"name":"default"}],"combinedValidationContext":{"validationContextSdsSecretConfig":{"name":"ROOTCA"}}}`, ""), "the lab has no mTLS between sidecars", upstream.ErrTLS},
 		{"another transport socket", `{"transportSocket":{"name":"envoy.transport_sockets.upstream_proxy_protocol","typedConfig":{"@type":"type.googleapis.com/google.protobuf.Struct","value":{}}}}`, "envoy.transport_sockets.upstream_proxy_protocol", upstream.ErrTLS},
 		{"one whose configuration is unknown", `{"transportSocket":{"name":"quic"}}`, "transport socket quic", upstream.ErrTLS},
@@ -159,7 +181,9 @@ func TestTLS(t *testing.T) {
 			s := snapshot(k.Proto(), endpoints(at))
 			s.Secrets = secrets
 			all.Update(s)
-			resp, err := k.Do(context.Background(), pick(t, k), request(t, "GET", "/", nil))
+			r := request(t, "GET", "/", nil)
+			r.Header.Set("X-Sni", "other.example.com")
+			resp, err := k.Do(context.Background(), pick(t, k), r)
 			if c.kind != nil {
 				if !errors.Is(err, c.kind) || !strings.Contains(upstream.TransportFailure(err), c.want) {
 					t.Errorf("got %v, want %v: %s", err, c.kind, c.want)
