@@ -23,7 +23,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
@@ -155,10 +154,30 @@ func defaults(o *Options) {
 	}
 }
 
-// lean drops what nobody here reads.
+// lean drops what nobody here reads, from a copy: the object may be somebody
+// else's too.
 func lean(obj any) (any, error) {
-	if m, ok := obj.(metav1.Object); ok {
-		m.SetManagedFields(nil)
+	switch o := obj.(type) {
+	case *corev1.Pod:
+		c := *o
+		c.ManagedFields = nil
+		return &c, nil
+	case *corev1.ConfigMap:
+		c := *o
+		c.ManagedFields = nil
+		return &c, nil
+	case *corev1.Secret:
+		c := *o
+		c.ManagedFields = nil
+		return &c, nil
+	case *corev1.Service:
+		c := *o
+		c.ManagedFields = nil
+		return &c, nil
+	case *corev1.Node:
+		c := *o
+		c.ManagedFields, c.Status.Images = nil, nil
+		return &c, nil
 	}
 	return obj, nil
 }
@@ -169,7 +188,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.broadcaster = record.NewBroadcaster(record.WithContext(ctx))
+	k.broadcaster = record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx)))
 	defer k.broadcaster.Shutdown()
 	k.broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: k.o.Client.CoreV1().Events("")})
 	k.recorder = k.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "kubelet", Host: k.o.NodeName})

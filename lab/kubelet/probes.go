@@ -83,6 +83,12 @@ func (r *probing) grace(p *corev1.Probe) time.Duration {
 	return podGrace(r.w.current())
 }
 
+// firstRetry is after which time a probe of a container that just started is
+// made again; the time doubles up to the probe's period. A kubelet waits a whole
+// period, but an image's program takes seconds to start and the lab's
+// milliseconds: it would nearly always be asked a moment too early.
+const firstRetry = 50 * time.Millisecond
+
 // loop probes until ctx ends or result says that it is enough. Results count
 // when as many in a row as the threshold says were the same; initial is the
 // result that holds before the first.
@@ -98,17 +104,27 @@ func (r *probing) loop(ctx context.Context, kind string, p *corev1.Probe, initia
 	if t.failure <= 0 {
 		t.failure = 3
 	}
+	early := firstRetry
+	if initial { // liveness: a failure does harm
+		early = period
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		timer.Reset(period)
+		timer.Reset(early)
 		err := r.once(ctx, p)
 		if ctx.Err() != nil {
 			return
 		}
+		if err != nil && early < period {
+			early = min(2*early, period)
+			continue // too early to count
+		}
+		timer.Reset(period)
+		early = period
 		if err != nil {
 			r.w.k.event(r.w.current(), r.c.name, corev1.EventTypeWarning, "Unhealthy", kind+" probe failed: "+err.Error())
 		}

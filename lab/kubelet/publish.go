@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
 
 // publishChanges writes the status whenever something may have changed it. A
@@ -48,7 +48,8 @@ func (w *worker) publish(ctx context.Context) error {
 		return nil
 	}
 	status := podStatus(old, v, w.k.o.Now())
-	if equality.Semantic.DeepEqual(old.Status, status) {
+	same := equality.Semantic.DeepEqual
+	if same(old.Status, status) && (w.sent == nil || same(*w.sent, status)) {
 		return nil
 	}
 	patch, err := statusPatch(old, status)
@@ -61,6 +62,7 @@ func (w *worker) publish(ctx context.Context) error {
 		w.mu.Lock()
 		w.written = got
 		w.mu.Unlock()
+		w.sent = &status
 	case notThere(err): // the watch will say so, too
 		return nil
 	}
@@ -104,20 +106,32 @@ func newer(a, b *corev1.Pod) bool {
 	return err1 == nil && err2 == nil && x > y
 }
 
-// statusPatch is the difference, for this very pod: the UID makes it fail on
-// another one of the same name.
+// ownConditions are the conditions that a kubelet sets; all others are left.
+var ownConditions = map[corev1.PodConditionType]bool{
+	corev1.PodReadyToStartContainers: true, corev1.PodInitialized: true, corev1.ContainersReady: true,
+	corev1.PodReady: true, corev1.PodScheduled: true,
+}
+
+// statusPatch says all that the kubelet knows, not the difference to what the
+// watch has brought so far, which may be behind. It is for this very pod: the
+// UID makes it fail on another one of the same name.
 func statusPatch(p *corev1.Pod, status corev1.PodStatus) ([]byte, error) {
-	before, err := json.Marshal(corev1.Pod{Status: p.Status})
-	if err != nil {
-		return nil, err
-	}
-	after, err := json.Marshal(corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: p.UID}, Status: status})
-	if err != nil {
-		return nil, err
-	}
-	patch, err := strategicpatch.CreateTwoWayMergePatch(before, after, corev1.Pod{})
+	s := *status.DeepCopy()
+	s.Conditions = slices.DeleteFunc(s.Conditions, func(c corev1.PodCondition) bool { return !ownConditions[c.Type] })
+	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("pod status: %w", err)
 	}
-	return patch, nil
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("pod status: %w", err)
+	}
+	for _, c := range fields["conditions"].([]any) {
+		for _, name := range []string{"reason", "message"} { // merged by type: what is empty now must be removed
+			if c := c.(map[string]any); c[name] == nil {
+				c[name] = nil
+			}
+		}
+	}
+	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": p.UID}, "status": fields})
 }

@@ -129,8 +129,9 @@ func TestLogsAreFollowedToTheEndOfTheContainer(t *testing.T) {
 func TestPortForward(t *testing.T) {
 	l := newLab(t)
 	base, _ := l.serving()
-	l.create(newPod(args("serve 8080", "wait")))
-	l.wait("ready", "p", ready)
+	l.create(newPod(args("serve 8080", "print up", "wait")))
+	p := l.wait("ready", "p", ready)
+	eventually(t, "up", func() bool { return strings.Contains(l.log(p, "c", 0), "up") }, func() string { return "" })
 	u, _ := url.Parse(base + "/portForward/default/p")
 	transport, upgrader, err := spdy.RoundTripperFor(&rest.Config{BearerToken: "good", TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
 	if err != nil {

@@ -49,7 +49,8 @@ type worker struct {
 	mountTry   time.Duration
 	mountAfter time.Time
 	publishing sync.Mutex
-	written    *corev1.Pod // the API's answer to the last status written
+	written    *corev1.Pod       // the API's answer to the last status written
+	sent       *corev1.PodStatus // that status; with the lock publishing
 }
 
 func newWorker(k *Kubelet, p *corev1.Pod) *worker {
