@@ -17,7 +17,8 @@ import (
 // Do makes one exchange with a host, without retries: HTTP/1.1 or HTTP/2, as the
 // cluster's protocol options say, or as req.ProtoMajor says where they are
 // use_downstream_protocol_config. The errors wrap those of this package, or are
-// the context's, or req.Body's. req.Body is closed, perhaps after Do has
+// the context's, or req.Body's; ctx bounds the response's body, too. req.Body is
+// closed, perhaps after Do has
 // returned. The response's body must be closed; reading it fails with ErrReset
 // where the upstream goes away in between. A response with status 101 has a body
 // that is an io.ReadWriteCloser.
@@ -111,7 +112,7 @@ func (e *exchange) run() (resp *http.Response, unsent bool, err error) {
 	}
 	if err != nil {
 		e.end(false)
-		if e.ctx.Err() == nil && k.sent == before && k.served > 0 && isReset(err) && body == nil {
+		if e.ctx.Err() == nil && k.sent == before && k.served > 0 && isReset(err) && (body == nil || e.req.ContentLength != 0) {
 			return nil, true, nil
 		}
 		closeBody(e.req)
@@ -286,7 +287,7 @@ func (e *exchange) end(well bool) {
 	k := e.conn
 	if !well {
 		e.broken.Store(true)
-		_ = k.conn.SetDeadline(longAgo) // frees who still writes the request
+		_ = k.conn.Close() // now, although the request may still be written
 	}
 	e.letGo()
 	k.pool.breaker.done(e.begun)

@@ -99,6 +99,7 @@ func tlsFields() []fields.Field {
 		fields.Evaluated(corePackage+"KeepaliveSettings", "TestKeepAliveOfHTTP2", "interval", "timeout"),
 		noted(corePackage+"KeepaliveSettings", "interval_jitter", "connection_idle_interval"))
 	return slices.Concat(keepalives,
+		fields.Evaluated("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", "TestTransportSocketMatches", fields.Rest),
 		fields.Evaluated(up, of+"a CA inline", "common_tls_context", "sni"),
 		fields.Evaluated(up, of+"and the certificate must be for it", "auto_sni_san_validation"),
 		fields.NotShown(up, "Go neither renegotiates nor resumes here", "allow_renegotiation", "max_session_keys", "enforce_rsa_key_usage"),
