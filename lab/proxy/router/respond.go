@@ -96,6 +96,7 @@ func (x *exchange) copyBody(resp *http.Response) {
 			return
 		case err != nil:
 			out.stop()
+			out.flush() // the client gets what came
 			x.broken(err)
 			return
 		}
