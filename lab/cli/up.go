@@ -127,7 +127,7 @@ func join(ctx context.Context, streams Streams, dir string, f *upFlags) error {
 	if err := instance.ApplyTo(ctx, dir, f.files, f.namespace, f.force); err != nil {
 		return exit(3, err)
 	}
-	next(streams.Err, s, len(f.files) > 0)
+	next(streams.Err, s)
 	return nil
 }
 
@@ -157,7 +157,7 @@ func serve(ctx context.Context, streams Streams, dir string, f *upFlags) error {
 	}
 	err = instance.Run(ctx, options, func(l *instance.Lab) {
 		fmt.Fprintf(streams.Err, "%5.1fs  ready\n", time.Since(began).Seconds())
-		next(streams.Err, l.Status(ctx), len(f.files) > 0)
+		next(streams.Err, l.Status(ctx))
 		if f.child {
 			_ = os.Stderr.Close() // the parent waits for this
 		}
@@ -229,10 +229,10 @@ func detach(ctx context.Context, streams Streams, dir string, f *upFlags) error 
 }
 
 // next prints what to try, the gateway's URL first.
-func next(w io.Writer, s *instance.Status, applied bool) {
+func next(w io.Writer, s *instance.Status) {
 	fmt.Fprintf(w, "\nGateway     %s\nKubernetes  %s\nKafka       %s\n\nTry\n", s.Gateway.URL, s.APIServer, s.Kafka)
 	fmt.Fprintf(w, "  export KUBECONFIG=%s GATEWAY=%s\n", quoted(s.Kubeconfig), s.Gateway.URL)
-	if applied {
+	if len(s.Paths) > 0 {
 		fmt.Fprintf(w, "  kubectl get pods,virtualservices,destinationrules\n")
 		for _, path := range s.Paths {
 			fmt.Fprintf(w, "  curl -i %s%s\n", s.Gateway.URL, path)

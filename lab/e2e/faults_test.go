@@ -238,6 +238,7 @@ spec:
 }
 
 func TestWhatIsNotSupportedIsListed(t *testing.T) {
+	t.Cleanup(func() { serves(t, "/orders") }) // after the filter is gone
 	create(t, `
 apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter

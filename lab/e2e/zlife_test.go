@@ -30,7 +30,7 @@ func TestWhatWasThereSurvivesKillingTheLab(t *testing.T) {
 	if a := send(t, "POST", "/orders", `{"userId":"u9","qty":1}`); a.StatusCode != 201 {
 		t.Fatal(a)
 	}
-	orders := total(t, "/orders")
+	orders, name := total(t, "/orders"), pod(t, "order").Name
 	if err := syscall.Kill(refresh(t).PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +44,9 @@ func TestWhatWasThereSurvivesKillingTheLab(t *testing.T) {
 	t.Logf("serving again after %v", time.Since(began).Round(time.Millisecond))
 	if n := total(t, "/orders"); n != orders {
 		t.Errorf("%d orders, want %d", n, orders)
+	}
+	if now := pod(t, "order").Name; now != name {
+		t.Errorf("pod %s was replaced by %s; a reboot keeps pods", name, now)
 	}
 }
 

@@ -84,7 +84,7 @@ func (w *worker) recover(p *corev1.Pod) {
 	for _, c := range w.containers {
 		if c.role == initContainer && c.ended() != nil && c.ended().ExitCode == 0 {
 			if c.passed = ran && p.Spec.RestartPolicy == corev1.RestartPolicyNever; !c.passed {
-				c.last, c.state = c.state, waiting("PodInitializing", "")
+				c.last, c.state = corev1.ContainerState{}, waiting("PodInitializing", "") // it has yet to end
 			}
 		}
 	}

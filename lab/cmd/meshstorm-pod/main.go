@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/meshstorm/meshstorm/lab/client"
 	"github.com/meshstorm/meshstorm/lab/kafka"
@@ -42,7 +43,11 @@ func run(argv []string, stdout, stderr io.Writer) int {
 	defer cancel()
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level(os.Getenv)}))
 	if argv[1] == "client" {
-		return client.Run(ctx, spec, argv[2:], stdout, stderr)
+		command := argv[2:]
+		if len(command) == 0 {
+			command = slices.Concat(spec.Command, spec.Args)
+		}
+		return client.Run(ctx, spec, command, stdout, stderr)
 	}
 	if err := part(ctx, spec, argv[1:], stdout, log); err != nil {
 		log.Error(err.Error())

@@ -112,6 +112,11 @@ func (g *agent) handler() http.Handler {
 	mux.HandleFunc("/metrics", g.merged)
 	mux.HandleFunc("/app-health/", g.probe)
 	mux.HandleFunc("/app-lifecycle/", g.probe)
+	// A sidecar's preStop hook asks for draining. SIGTERM, which follows at once,
+	// is what drains here.
+	mux.Handle("POST /drain", g.admin.own(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+	})))
 	mux.Handle("/quitquitquit", g.admin.own(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
