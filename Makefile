@@ -64,9 +64,10 @@ test: ## Run all tests (names what is missing on the machine first)
 	bash scripts/test
 
 .PHONY: race
-race: ## Run the tests of all packages without Istio under the race detector
+race: ## Run the tests of all packages without Istio and Kubernetes under the race detector
 	@bash scripts/deps check
-	$(GO) test -race $$(bash scripts/packages plain)
+	CGO_ENABLED=1 $(GO) test -race $$(bash scripts/packages plain)
+	CGO_ENABLED=1 $(GO) -C lab test -race $$(bash scripts/packages lab-light)
 
 .PHONY: fuzz
 FUZZTIME ?= 60s
@@ -94,8 +95,9 @@ generated: ## Check that generated files are up to date
 .PHONY: lint
 lint: ## gofmt, go vet and golangci-lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet ./...
+	$(GO) vet ./... && $(GO) -C lab vet ./...
 	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+	cd lab && $(GO) tool -modfile=../tools/go.mod golangci-lint run ./...
 
 .PHONY: release
 release: ## Cross-build with checksums, SBOM and licences into dist/

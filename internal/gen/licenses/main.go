@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,7 @@ func main() {
 }
 
 func run(out string) error {
-	modules, err := linked("./cmd/meshstorm")
+	modules, err := linked()
 	if err != nil {
 		return err
 	}
@@ -66,32 +67,50 @@ func run(out string) error {
 }
 
 // linked lists the modules whose packages a command links, sorted by path.
-func linked(command string) ([]module, error) {
-	cmd := exec.Command("go", "list", "-deps", "-json=Module", command)
-	cmd.Stderr = os.Stderr
+func linked() ([]module, error) {
+	byPath := map[string]module{}
+	for _, in := range []struct {
+		dir      string
+		programs []string
+	}{
+		{".", []string{"./cmd/meshstorm"}},
+		{"lab", []string{"./cmd/meshstorm-lab", "./cmd/meshstorm-pod"}},
+	} {
+		if err := add(byPath, in.dir, in.programs); err != nil {
+			return nil, err
+		}
+	}
+	delete(byPath, "github.com/meshstorm/meshstorm") // which the lab's module requires
+	all := slices.Collect(maps.Values(byPath))
+	slices.SortFunc(all, func(a, b module) int { return strings.Compare(a.Path+a.Version, b.Path+b.Version) })
+	return all, nil
+}
+
+// add collects the modules of programs; two versions of one module both count.
+func add(to map[string]module, dir string, programs []string) error {
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=Module"}, programs...)...)
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	data, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
+		return fmt.Errorf("go list in %s: %w", dir, err)
 	}
-	byPath := map[string]module{}
 	dec := json.NewDecoder(strings.NewReader(string(data)))
 	for {
 		var p struct{ Module *module }
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			break
+			return nil
 		} else if err != nil {
-			return nil, err
+			return err
 		}
-		if p.Module != nil && !p.Module.Main {
-			byPath[p.Module.Path] = *p.Module
+		if p.Module == nil || p.Module.Main {
+			continue
 		}
+		key := p.Module.Path
+		if other, ok := to[key]; ok && other.Version != p.Module.Version {
+			key += "@" + p.Module.Version
+		}
+		to[key] = *p.Module
 	}
-	var all []module
-	for _, m := range byPath {
-		all = append(all, m)
-	}
-	slices.SortFunc(all, func(a, b module) int { return strings.Compare(a.Path, b.Path) })
-	return all, nil
 }
 
 // licenseOf reads the licence file of a module and names the licence by
