@@ -1,13 +1,19 @@
-// Package kafka is the lab's Kafka broker: kfake, which speaks Kafka's protocol
-// and keeps its log on disk, behind a forwarder that tells each client the
-// address it came through. Pods know the broker as my-kafka:9092, clients on
-// the host by a port of loopback; Kafka's own answer to that are two listeners
-// with advertised names (KIP-103), which kfake does not have.
+// Package kafka is the lab's broker: the program of pod my-kafka-0, and of any
+// pod with one of Kafka's images. It speaks the Kafka protocol to any client, on
+// one listener for pods and one for programs on the host, and keeps topics,
+// messages and group offsets in the pod's data folder. What it has acknowledged
+// is there after a kill -9; when the disk is full, producing fails with an error
+// and the broker stays up.
+//
+// The broker itself is franz-go's kfake with its files synced at every write.
+// kfake knows one address per broker, so this package owns the listeners and
+// puts into each answer the address that its client can reach, as Kafka does for
+// listeners with advertised names (KIP-103).
 package kafka
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,176 +21,159 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
-
-	"github.com/twmb/franz-go/pkg/kfake"
+	"strings"
+	"time"
 
 	"github.com/meshstorm/meshstorm/lab/pod"
 )
 
-// HostVariable names the address that clients on the host come through,
-// 127.0.0.1:PORT. Without it the second listener advertises what the first does.
-const HostVariable = "MESHSTORM_KAFKA_HOST"
-
-// The container's ports.
 const (
-	Port     = 9092
+	// Advertised is the Service that clients in the cluster dial. There is one in
+	// each namespace with an applied model, so the name needs no namespace.
+	Advertised = "my-kafka"
+	// PortName is the broker's port in pods and Services; the prefix tells Istio
+	// that it is TCP.
+	PortName = "tcp-kafka"
+	// Port is where pods reach the broker, unless the container's port with
+	// PortName says otherwise.
+	Port = 9092
+	// HostPort is the pod's second listener, to which the lab maps a port of
+	// the host.
 	HostPort = 9094
+
+	// HostVariable holds the HOST:PORT by which programs on the host reach
+	// HostPort. Without it there is no second listener.
+	HostVariable = "MESHSTORM_KAFKA_HOST"
+	// AdvertisedVariable is the variable of Kafka's own images,
+	// "PLAINTEXT://my-kafka:9092"; its first address is advertised to pods.
+	AdvertisedVariable = "KAFKA_ADVERTISED_LISTENERS"
 )
 
-// Advertised is the broker's name inside of the cluster: each namespace with a
-// model has a Service of this name.
-const Advertised = "my-kafka"
+// retry is how long the broker waits after its disk failed it.
+const retry = time.Second
 
-// Run is the broker until ctx ends. Without Spec.Data it forgets everything
-// when it stops, as a broker without a volume does.
-func Run(ctx context.Context, s *pod.Spec, env func(string) string, _ io.Writer, log *slog.Logger) error {
-	inside := endpoint{host: Advertised, port: Port}
-	host := inside
-	if at := env(HostVariable); at != "" {
-		name, port, err := net.SplitHostPort(at)
-		if err != nil {
-			return fmt.Errorf("%s=%s: %w", HostVariable, at, err)
-		}
-		number, err := strconv.Atoi(port)
-		if err != nil {
-			return fmt.Errorf("%s=%s: %w", HostVariable, at, err)
-		}
-		host = endpoint{host: name, port: number}
-	}
-	b, err := open(s.Data, log)
+// Run serves until ctx ends, and then gives nil. Without Spec.Data it forgets
+// everything when it stops, as a broker without a volume does. It gives an error
+// where it cannot begin: another broker at work on its data, a port taken, or an
+// address in the environment that is none. What people should see goes to out,
+// which is the container's log.
+func Run(ctx context.Context, s *pod.Spec, env func(string) string, out io.Writer, log *slog.Logger) error {
+	doors, err := open(s, env)
 	if err != nil {
 		return err
 	}
-	defer b.cluster.Close()
-	return b.serve(ctx, map[string]endpoint{s.ListenOn(Port): inside, s.ListenOn(HostPort): host})
+	defer doors.close()
+	dir := ""
+	if s.Data != "" {
+		dir = filepath.Join(s.Data, "kafka")
+		unlock, err := lock(ctx, dir)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	for _, d := range doors {
+		_, _ = fmt.Fprintf(out, "Kafka listens on %s and is advertised as %s\n", d.listener.Addr(), d.advertised)
+	}
+	return doors.serve(ctx, dir, out, log)
 }
 
-// endpoint is an advertised address.
-type endpoint struct {
+// door is a listener and the address by which its clients know it.
+type door struct {
+	listener   net.Listener
+	advertised address
+}
+
+type doors []door
+
+func open(s *pod.Spec, env func(string) string) (doors, error) {
+	port := Port
+	for _, p := range s.Ports {
+		if p.Name == PortName {
+			port = p.Port
+		}
+	}
+	inside, err := parseAddress(firstAdvertised(cmp.Or(env(AdvertisedVariable), net.JoinHostPort(Advertised, strconv.Itoa(port)))))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", AdvertisedVariable, err)
+	}
+	var all doors
+	if err := all.add(s.ListenOn(port), inside); err != nil {
+		return nil, err
+	}
+	host := env(HostVariable)
+	if host == "" {
+		return all, nil
+	}
+	outside, err := parseAddress(host)
+	if err == nil {
+		err = all.add(s.ListenOn(HostPort), outside)
+	} else {
+		err = fmt.Errorf("%s: %w", HostVariable, err)
+	}
+	if err != nil {
+		all.close()
+		return nil, err
+	}
+	return all, nil
+}
+
+func (d *doors) add(on string, advertised address) error {
+	l, err := net.Listen("tcp", on)
+	if err != nil {
+		return fmt.Errorf("listen for Kafka's clients: %w", err)
+	}
+	*d = append(*d, door{l, advertised})
+	return nil
+}
+
+func (d doors) close() {
+	for _, one := range d {
+		_ = one.listener.Close()
+	}
+}
+
+// firstAdvertised takes the first of "NAME://HOST:PORT,NAME://…"; the name is
+// optional.
+func firstAdvertised(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	if _, rest, ok := strings.Cut(first, "://"); ok {
+		return rest
+	}
+	return first
+}
+
+// address is what a client is told to dial.
+type address struct {
 	host string
-	port int
+	port int32
 }
 
-type broker struct {
-	cluster *kfake.Cluster
-	inner   *pipeListener
-	log     *slog.Logger
+func parseAddress(text string) (address, error) {
+	host, portText, err := net.SplitHostPort(strings.TrimSpace(text))
+	if err != nil {
+		return address{}, fmt.Errorf("%q is not HOST:PORT", text)
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || port == 0 || host == "" {
+		return address{}, fmt.Errorf("%q is not HOST:PORT", text)
+	}
+	return address{host, int32(port)}, nil
 }
 
-// open starts kfake on the log in dir. Every write is synced before it is
-// acknowledged.
-func open(dir string, log *slog.Logger) (*broker, error) {
-	b := &broker{inner: newPipeListener(), log: log}
-	options := []kfake.Opt{
-		kfake.NumBrokers(1), kfake.ClusterID("meshstorm-lab"), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1),
-		kfake.ListenFn(func(string, string) (net.Listener, error) { return b.inner, nil }),
-	}
-	if dir != "" {
-		dir = filepath.Join(dir, "kafka")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		options = append(options, kfake.DataDir(dir), kfake.SyncWrites())
-	}
-	var err error
-	if b.cluster, err = kfake.NewCluster(options...); err != nil {
-		return nil, fmt.Errorf("start Kafka on %s: %w", dir, err)
-	}
-	return b, nil
-}
+// Network and String make an address a net.Addr, from which kfake takes what
+// it advertises.
+func (a address) Network() string { return "tcp" }
+func (a address) String() string  { return net.JoinHostPort(a.host, strconv.Itoa(int(a.port))) }
 
-func (b *broker) serve(ctx context.Context, listeners map[string]endpoint) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wait sync.WaitGroup
-	var bound []net.Listener
-	for address := range listeners {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			for _, other := range bound {
-				_ = other.Close()
-			}
-			return err
-		}
-		bound = append(bound, l)
-		wait.Go(func() {
-			if err := b.accept(ctx, l, listeners[address]); err != nil {
-				cancel(err)
-			}
-		})
+// prepare makes the data folder, for its owner only: kfake makes its files
+// readable by all.
+func prepare(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the broker's data folder: %w", err)
 	}
-	<-ctx.Done()
-	for _, l := range bound {
-		_ = l.Close()
-	}
-	wait.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("keep the broker's data folder private: %w", err)
 	}
 	return nil
-}
-
-func (b *broker) accept(ctx context.Context, l net.Listener, advertise endpoint) error {
-	var wait sync.WaitGroup
-	defer wait.Wait()
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		wait.Go(func() {
-			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-			defer stop()
-			up, err := b.inner.dial()
-			if err != nil {
-				_ = conn.Close()
-				return
-			}
-			if err := forward(conn, up, advertise); err != nil && ctx.Err() == nil {
-				b.log.Debug("connection ended", "client", conn.RemoteAddr(), "error", err)
-			}
-		})
-	}
-}
-
-// pipeListener is kfake's only listener: it takes connections of this process.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-// Addr is what kfake would advertise; the forwarder replaces it.
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: Port} }
-
-func (l *pipeListener) dial() (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case l.conns <- far:
-		return near, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
 }

@@ -3,60 +3,77 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/meshstorm/meshstorm/lab/loopback"
+	"github.com/meshstorm/meshstorm/lab/pod"
 )
 
-// start runs a broker with two listeners and gives their addresses.
-func start(t *testing.T, dir string) (inside, host string, stop func()) {
+// spec is a pod with a free port, on 127.0.0.1.
+func spec(t *testing.T, dir string) (*pod.Spec, string) {
 	t.Helper()
-	b, err := open(dir, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	inside, host = free(t), free(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	_, port, _ := net.SplitHostPort(host)
-	var number int
-	if _, err := fmt.Sscan(port, &number); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		done <- b.serve(ctx, map[string]endpoint{inside: {Advertised, Port}, host: {"127.0.0.1", number}})
-	}()
-	return inside, host, func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		b.cluster.Close()
-	}
+	inside := free(t)
+	return &pod.Spec{
+		Listen: netip.MustParseAddr("127.0.0.1"), IP: netip.MustParseAddr("10.244.3.3"), Net: loopback.Default,
+		Ports: []pod.Port{{Name: PortName, Port: inside}}, Data: dir,
+	}, "127.0.0.1:" + strconv.Itoa(inside)
 }
 
-func free(t *testing.T) string {
+func free(t *testing.T) int {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
-// client reaches the broker as a pod does: only by the advertised name, which
-// leads to address; seed is what it is told to begin with.
-func client(t *testing.T, seed, name, address string, more ...kgo.Opt) *kgo.Client {
+// start runs a broker for pods and gives its address.
+func start(t *testing.T, dir string) (inside string, stop func()) {
 	t.Helper()
-	c, err := kgo.NewClient(append(more, kgo.SeedBrokers(seed), kgo.AllowAutoTopicCreation(), kgo.RequestRetries(50),
+	s, inside := spec(t, dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, s, func(string) string { return "" }, io.Discard, slog.New(slog.DiscardHandler))
+	}()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(stop)
+	return inside, stop
+}
+
+// known reaches the broker as a pod does: by the advertised name alone, which
+// leads to address.
+func known(t *testing.T, advertised, address string, more ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	c, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(advertised), kgo.AllowAutoTopicCreation(), kgo.RequestRetries(100),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.Dialer(func(ctx context.Context, network, to string) (net.Conn, error) {
-			if to != name {
+			if to != advertised {
 				return nil, fmt.Errorf("asked for %s, which this client does not know", to)
 			}
 			return (&net.Dialer{}).DialContext(ctx, network, address)
-		}))...)
+		})}, more...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,33 +81,111 @@ func client(t *testing.T, seed, name, address string, more ...kgo.Opt) *kgo.Clie
 	return c
 }
 
+// podClient is a client of a broker that start gave.
+func podClient(t *testing.T, address string, more ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(address)
+	return known(t, net.JoinHostPort(Advertised, port), address, more...)
+}
+
+func produce(t *testing.T, c *kgo.Client, topic, value string) {
+	t.Helper()
+	if err := c.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte(value)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// consume gives the next n values.
+func consume(t *testing.T, c *kgo.Client, n int) []string {
+	t.Helper()
+	var values []string
+	for len(values) < n {
+		f := c.PollFetches(t.Context())
+		if err := f.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range f.Records() {
+			values = append(values, string(r.Value))
+		}
+	}
+	return values
+}
+
 func TestEachSideIsToldAnAddressItKnows(t *testing.T) {
-	inside, host, stop := start(t, "")
-	defer stop()
-	pod := client(t, "my-kafka:9092", "my-kafka:9092", inside, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("shop"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	outside := client(t, host, host, host)
-	if err := outside.ProduceSync(t.Context(), &kgo.Record{Topic: "shop", Value: []byte("hello")}).FirstErr(); err != nil {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	fetches := pod.PollFetches(t.Context())
-	if err := fetches.Err(); err != nil {
+	m, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if r := fetches.Records(); len(r) != 1 || string(r[0].Value) != "hello" {
-		t.Errorf("got %v", r)
+	d := doors{{l, address{"my-kafka", 9092}}, {m, address{"localhost", 39094}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.serve(ctx, "", io.Discard, slog.New(slog.DiscardHandler)) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	sides := map[string]func(...kgo.Opt) *kgo.Client{
+		"pod":  func(o ...kgo.Opt) *kgo.Client { return known(t, "my-kafka:9092", l.Addr().String(), o...) },
+		"host": func(o ...kgo.Opt) *kgo.Client { return known(t, "localhost:39094", m.Addr().String(), o...) },
+	}
+	for name, side := range sides {
+		produce(t, side(), "shop", "from the "+name)
+	}
+	for name, side := range sides {
+		if got := consume(t, side(kgo.ConsumerGroup(name), kgo.ConsumeTopics("shop")), 2); len(got) != 2 {
+			t.Errorf("a consumer group on the %s's side got %v", name, got)
+		}
+	}
+}
+
+func TestTheEnvironmentSaysWhatIsAdvertised(t *testing.T) {
+	for _, test := range []struct {
+		name, advertised, host string
+		want                   []string
+		fails                  string
+	}{
+		{name: "nothing set", want: []string{"my-kafka:%d"}},
+		{name: "as Kafka's images", advertised: "PLAINTEXT://my-kafka.shop:9095,CONTROLLER://x:1", want: []string{"my-kafka.shop:9095"}},
+		{name: "no HOST:PORT", advertised: "PLAINTEXT://my-kafka", fails: AdvertisedVariable + `: "my-kafka" is not HOST:PORT`},
+		{name: "a port out of range", host: "127.0.0.1:99999", fails: HostVariable + `: "127.0.0.1:99999" is not HOST:PORT`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, _ := spec(t, "")
+			d, err := open(s, func(k string) string {
+				return map[string]string{AdvertisedVariable: test.advertised, HostVariable: test.host}[k]
+			})
+			if test.fails != "" {
+				if err == nil || err.Error() != test.fails {
+					t.Fatalf("got error %v, want %s", err, test.fails)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.close()
+			for i, want := range test.want {
+				want = strings.ReplaceAll(want, "%d", strconv.Itoa(s.Ports[0].Port))
+				if got := d[i].advertised.String(); got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			}
+		})
 	}
 }
 
 func TestWhatWasAcknowledgedSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
-	_, host, stop := start(t, dir)
-	c := client(t, host, host, host, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("shop"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.DisableAutoCommit())
+	address, stop := start(t, dir)
+	c := podClient(t, address, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("shop"), kgo.DisableAutoCommit())
 	for i := range 10 {
-		if err := c.ProduceSync(t.Context(), &kgo.Record{Topic: "shop", Value: fmt.Appendf(nil, "%d", i)}).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
+		produce(t, c, "shop", strconv.Itoa(i))
 	}
 	var read []*kgo.Record
 	for len(read) < 10 {
@@ -101,28 +196,10 @@ func TestWhatWasAcknowledgedSurvivesARestart(t *testing.T) {
 	}
 	c.Close()
 	stop()
-	_, host, stop = start(t, dir)
-	defer stop()
-	c = client(t, host, host, host, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("shop"))
-	var again []*kgo.Record
-	for len(again) < 6 {
-		f := c.PollFetches(t.Context())
-		if err := f.Err(); err != nil {
-			t.Fatal(err)
-		}
-		again = append(again, f.Records()...)
-	}
-	if string(again[0].Value) != "4" || len(again) != 6 {
-		t.Errorf("got %d records from %q on, want 6 from 4 on", len(again), again[0].Value)
+	address, _ = start(t, dir)
+	got := consume(t, podClient(t, address, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("shop")), 6)
+	if strings.Join(got, " ") != "4 5 6 7 8 9" {
+		t.Errorf("got %v, want what was not committed", got)
 	}
 }
 
-func FuzzRequestHeader(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 9, 0, 0, 0, 1, 0, 1, 'a', 0, 1}, true)
-	f.Add([]byte{0, 3, 0, 1, 0, 0, 0, 1, 255, 255}, false)
-	f.Fuzz(func(t *testing.T, b []byte, flexible bool) {
-		if rest, ok := skipRequestHeader(b, flexible); ok && len(rest) > len(b) {
-			t.Error("it grew")
-		}
-	})
-}
