@@ -204,6 +204,7 @@ func TestChangesUnderLoadFailNoRequest(t *testing.T) {
 }
 
 func TestWhatAsksForMTLSFailsClosed(t *testing.T) {
+	t.Cleanup(func() { restore(t) }) // after what this test made is gone
 	create(t, `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -234,7 +235,6 @@ spec:
 	if err != nil || !strings.Contains(string(text), "mTLS") {
 		t.Errorf("the access log does not say why: %v\n%s", err, tail(text))
 	}
-	t.Cleanup(func() { restore(t) })
 }
 
 func TestWhatIsNotSupportedIsListed(t *testing.T) {
