@@ -125,7 +125,7 @@ func (w *worker) preStop(p *corev1.Pod, spec *corev1.Container, e *ending, proc 
 	if spec == nil || spec.Lifecycle == nil || spec.Lifecycle.PreStop == nil {
 		return
 	}
-	if err := w.hook(e.over, p, spec, spec.Lifecycle.PreStop, proc.done); err != nil && proc.running() {
+	if err := w.hook(e.over, spec, spec.Lifecycle.PreStop, proc.done); err != nil && proc.running() {
 		w.k.event(p, spec.Name, corev1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed: "+err.Error())
 	}
 }

@@ -19,10 +19,7 @@ import (
 // before it. An error names what is missing: CreateContainerConfigError.
 func (w *worker) environment(ctx context.Context, p *corev1.Pod, c *corev1.Container) (map[string]string, error) {
 	env := map[string]string{}
-	services, err := w.k.serviceVariables(p)
-	if err != nil {
-		return nil, err
-	}
+	services := w.k.serviceVariables(p)
 	for _, from := range c.EnvFrom {
 		values, err := w.k.envFrom(ctx, p.Namespace, &from)
 		if err != nil {
@@ -42,7 +39,10 @@ func (w *worker) environment(ctx context.Context, p *corev1.Pod, c *corev1.Conta
 	for _, v := range c.Env {
 		value := expand(v.Value, lookup)
 		if v.ValueFrom != nil {
-			var set bool
+			var (
+				set bool
+				err error
+			)
 			if value, set, err = w.valueFrom(ctx, p, c, v.ValueFrom); err != nil {
 				return nil, err
 			} else if !set {
@@ -199,7 +199,7 @@ func ceil(n, by int64) int64 {
 // serviceVariables are NAME_SERVICE_HOST and so on of the namespace's Services
 // (Kubernetes, "Environment variables" of "Service"); those of the API server
 // always.
-func (k *Kubelet) serviceVariables(p *corev1.Pod) (map[string]string, error) {
+func (k *Kubelet) serviceVariables(p *corev1.Pod) map[string]string {
 	env := map[string]string{}
 	for _, s := range k.services(p.Namespace) {
 		if s.Spec.ClusterIP == "" || s.Spec.ClusterIP == corev1.ClusterIPNone || len(s.Spec.Ports) == 0 {
@@ -212,7 +212,7 @@ func (k *Kubelet) serviceVariables(p *corev1.Pod) (map[string]string, error) {
 		}
 		addServiceVariables(env, s)
 	}
-	return env, nil
+	return env
 }
 
 func addServiceVariables(env map[string]string, s *corev1.Service) {

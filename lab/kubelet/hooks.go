@@ -26,7 +26,7 @@ const (
 
 // hook runs a postStart or preStop handler. It ends early, without an error,
 // when the container's process does.
-func (w *worker) hook(ctx context.Context, p *corev1.Pod, c *corev1.Container, h *corev1.LifecycleHandler, gone <-chan struct{}) error {
+func (w *worker) hook(ctx context.Context, c *corev1.Container, h *corev1.LifecycleHandler, gone <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {

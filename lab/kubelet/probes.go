@@ -14,7 +14,7 @@ import (
 
 // probe starts the probes of a container that just started; with the worker's
 // lock held. Liveness and readiness wait for the startup probe.
-func (w *worker) probe(p *corev1.Pod, c *container, spec *corev1.Container, proc *process) {
+func (w *worker) probe(c *container, spec *corev1.Container, proc *process) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stopProbes = cancel
 	c.started = spec.StartupProbe == nil

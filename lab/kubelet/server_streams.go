@@ -60,8 +60,6 @@ type pairs struct {
 	w       *worker
 	mu      sync.Mutex
 	open    map[string]*pair
-	ctx     context.Context
-	conn    httpstream.Connection
 	started sync.WaitGroup
 }
 

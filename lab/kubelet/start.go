@@ -79,7 +79,7 @@ func (w *worker) goOn(ctx context.Context, p *corev1.Pod, c *container, spec *co
 		w.exited(c, proc)
 	}()
 	if spec.Lifecycle != nil && spec.Lifecycle.PostStart != nil {
-		if err := w.hook(ctx, p, spec, spec.Lifecycle.PostStart, proc.done); err != nil && ctx.Err() == nil && proc.running() {
+		if err := w.hook(ctx, spec, spec.Lifecycle.PostStart, proc.done); err != nil && ctx.Err() == nil && proc.running() {
 			w.k.event(p, c.name, corev1.EventTypeWarning, "FailedPostStartHook", "PostStartHook failed: "+err.Error())
 			go w.kill(p, c, podGrace(p), "FailedPostStartHook")
 			return time.Time{}
@@ -88,7 +88,7 @@ func (w *worker) goOn(ctx context.Context, p *corev1.Pod, c *container, spec *co
 	w.mu.Lock()
 	if c.proc == proc && c.alive {
 		c.state = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: seconds(proc.started)}}
-		w.probe(p, c, spec, proc)
+		w.probe(c, spec, proc)
 	}
 	w.mu.Unlock()
 	notify(w.dirty)

@@ -241,7 +241,9 @@ func (w *worker) afterEnd(ctx context.Context, p *corev1.Pod, gone bool) time.Ti
 	if gone || p.DeletionTimestamp == nil {
 		return time.Time{}
 	}
-	w.publish(ctx)
+	if err := w.publish(ctx); err != nil {
+		w.log.Warn("last status not written", "err", err)
+	}
 	zero := int64(0)
 	err := w.k.o.Client.CoreV1().Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &zero, Preconditions: metav1.NewUIDPreconditions(string(p.UID)),

@@ -62,6 +62,12 @@ func kind(args []string) (gateway bool, err error) {
 	return false, fmt.Errorf("a proxy is told to be a sidecar or a router, not %q", strings.Join(args, " "))
 }
 
+// Fields is the table of all fields that istiod could send, put together of what
+// each part says of its own.
+func Fields() (*fields.Table, error) {
+	return fields.NewTable(route.Fields(), xds.Fields(), upstream.Fields(), telemetry.Fields(), router.Fields(), server.Fields())
+}
+
 // proxy is the parts put together.
 type proxy struct {
 	log       *slog.Logger
@@ -78,7 +84,7 @@ func compose(spec *pod.Spec, gateway bool, env func(string) string, out io.Write
 	if err != nil {
 		return nil, err
 	}
-	table, err := fields.NewTable(route.Fields(), upstream.Fields(), telemetry.Fields(), router.Fields(), server.Fields())
+	table, err := Fields()
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +103,7 @@ func compose(spec *pod.Spec, gateway bool, env func(string) string, out io.Write
 	p.xds = xds.New(xds.Options{Address: config.DiscoveryAddress, TLS: trust, Node: node, Delta: true, Log: log,
 		Dial:  func(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, &dialer, address) },
 		Token: func() (string, error) { return token(spec) },
-		Check: server.Check,
+		Check: server.Check, Ceiling: 5 * time.Second, // istiod is on this machine, and back in seconds
 	})
 	return p, nil
 }

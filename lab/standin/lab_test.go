@@ -81,9 +81,7 @@ func testLog(t testing.TB) *slog.Logger {
 }
 
 type testWriter struct {
-	mu   sync.Mutex
-	t    testing.TB
-	done bool
+	t testing.TB
 }
 
 func (w *testWriter) Write(p []byte) (int, error) {

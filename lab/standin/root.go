@@ -43,7 +43,7 @@ func (d *domain) shadowed(path string) bool {
 }
 
 // root answers the index and the profiles of Spring Data REST.
-func (r *request) root(s *service, w http.ResponseWriter) bool {
+func (r *request) root(w http.ResponseWriter) bool {
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	if path != "" && path != "/profile" && !strings.HasPrefix(path, "/profile/") {
 		return false

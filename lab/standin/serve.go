@@ -20,7 +20,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req := &request{Request: r.WithContext(withTrace(r.Context(), r.Header)), d: d, base: base(r)}
-	if req.root(s, w) {
+	if req.root(w) {
 		return
 	}
 	route, vars := d.lookup(r.URL)

@@ -60,7 +60,7 @@ func HTTP(ctx context.Context, dial Dial, u *url.URL, headers http.Header, timeo
 	resp, err := client.Do(req)
 	if err != nil {
 		if ctx.Err() != nil && !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Get %q: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", u)
+			return fmt.Errorf("Get %q: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", u) //nolint:staticcheck // as net/http words it
 		}
 		return err
 	}

@@ -35,8 +35,10 @@ func TestHTTP(t *testing.T) {
 	for path, status := range map[string]int{"/ok": 200, "/none": 204, "/last": 399, "/bad": 400, "/down": 503} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 	}
-	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere.invalid/", 302) })
-	mux.HandleFunc("/down-there", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/down", 302) })
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://elsewhere.invalid/", http.StatusFound)
+	})
+	mux.HandleFunc("/down-there", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/down", http.StatusFound) })
 	mux.HandleFunc("/stuck", func(http.ResponseWriter, *http.Request) { <-stuck })
 	mux.HandleFunc("/asked", func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != "acme" || r.UserAgent() != probe.UserAgent || r.Header.Get("X-A") != "1" || !r.Close {

@@ -223,7 +223,7 @@ func (h *http1) skip(b *body) bool {
 	for n := 0; n < 256<<10; {
 		m, err := b.readBody(sink[:])
 		n += m
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			_ = h.conn.SetReadDeadline(time.Time{})
 			return true
 		}

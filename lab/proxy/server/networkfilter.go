@@ -66,7 +66,7 @@ func (c *chain) addFilter(f *listenerv3.Filter, ecds map[string]*corev3.TypedExt
 	m, err := any.UnmarshalNew()
 	if err != nil || typeName(any) != string(any.MessageName()) {
 		c.refuseWith(fmt.Sprintf("network filter %s (%s) is not supported", f.GetName(), typeName(any)))
-		return nil
+		return nil //nolint:nilerr // the chain refuses its connections, and says why
 	}
 	return c.addKnown(f.GetName(), m, ecds)
 }

@@ -119,7 +119,7 @@ func (p *tcpProxy) serve(ctx context.Context, stream net.Conn, conn *connection)
 	s.r.Cluster = p.choose(conn)
 	started := time.Now()
 	if ok := s.connect(ctx, conn); !ok {
-		s.end(conn, nil, started)
+		s.end(nil, started)
 		resetOnClose(conn.Conn)
 		_ = conn.Close()
 		return
@@ -134,7 +134,7 @@ func (p *tcpProxy) serve(ctx context.Context, stream net.Conn, conn *connection)
 	}
 	conn.onClose(func() { _ = s.up.Close() })
 	s.pump(conn)
-	s.end(conn, counted, started)
+	s.end(counted, started)
 	_ = conn.Close()
 	_ = s.up.Close()
 }
@@ -297,7 +297,7 @@ func (s *session) tick(conn *connection, quit <-chan struct{}) {
 }
 
 // end logs the connection and counts it.
-func (s *session) end(conn *connection, counted []*telemetry.Connection, started time.Time) {
+func (s *session) end(counted []*telemetry.Connection, started time.Time) {
 	s.r.Duration = time.Since(started)
 	s.r.BytesReceived, s.r.BytesSent = s.received.Load(), s.sent.Load()
 	s.r.UpstreamBytesRead, s.r.UpstreamWritten = s.r.BytesSent, s.r.BytesReceived

@@ -40,7 +40,7 @@ type certSource struct {
 func (s *Server) termination(t *corev3.TransportSocket) (*termination, string, error) {
 	m, err := t.GetTypedConfig().UnmarshalNew()
 	if err != nil {
-		return nil, fmt.Sprintf("transport socket %s (%s) is not supported", t.GetName(), typeName(t.GetTypedConfig())), nil
+		return nil, fmt.Sprintf("transport socket %s (%s) is not supported", t.GetName(), typeName(t.GetTypedConfig())), nil //nolint:nilerr // a refusal, not a fault
 	}
 	d, ok := m.(*tlsv3.DownstreamTlsContext)
 	if !ok {

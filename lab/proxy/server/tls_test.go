@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -90,7 +91,9 @@ func (w *world) get(ca *authority, server string, alpn []string, certs ...tls.Ce
 	pool.AddCert(ca.cert)
 	cfg := &tls.Config{RootCAs: pool, ServerName: server, NextProtos: alpn, Certificates: certs, MinVersion: tls.VersionTLS12}
 	tr := &http.Transport{TLSClientConfig: cfg, ForceAttemptHTTP2: len(alpn) > 0 && alpn[0] == "h2",
-		Dial: func(string, string) (net.Conn, error) { return net.Dial("tcp", w.address(8443)) }}
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", w.address(8443))
+		}}
 	defer tr.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: tr, Timeout: 20 * time.Second}).Get("https://" + server + "/")
 	if err != nil {

@@ -131,7 +131,7 @@ func newChecker(c *tlsv3.CertificateValidationContext) (*checker, error) {
 		}
 		k.sans = append(k.sans, match)
 	}
-	for _, m := range c.GetMatchSubjectAltNames() { //nolint:staticcheck // istiod still sends it
+	for _, m := range c.GetMatchSubjectAltNames() { // istiod still sends it
 		match, err := sanMatcher(m, tlsv3.SubjectAltNameMatcher_SAN_TYPE_UNSPECIFIED)
 		if err != nil {
 			return nil, err

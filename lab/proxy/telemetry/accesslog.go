@@ -67,7 +67,7 @@ func (t *Telemetry) logger(c *accesslogv3.AccessLog) (*logger, error) {
 	m, err := c.GetTypedConfig().UnmarshalNew()
 	if err != nil {
 		t.unsupported("access log " + c.GetName() + " (" + c.GetTypedConfig().GetTypeUrl() + "): nothing is written")
-		return nil, nil
+		return nil, nil //nolint:nilerr // said, not refused
 	}
 	switch m := m.(type) {
 	case *filelogv3.FileAccessLog:

@@ -56,9 +56,7 @@ func (t *Telemetry) Stats(config proto.Message) (*Stats, error) {
 		s.interval = d
 	}
 	for _, m := range c.GetMetrics() {
-		if err := s.override(m); err != nil {
-			return nil, fmt.Errorf("istio.stats: %w", err)
-		}
+		s.override(m)
 	}
 	for _, d := range c.GetDefinitions() {
 		t.unsupported("istio.stats metric definition " + d.GetName())
@@ -69,12 +67,12 @@ func (t *Telemetry) Stats(config proto.Message) (*Stats, error) {
 	return s, nil
 }
 
-func (s *Stats) override(m *stats.MetricConfig) error {
+func (s *Stats) override(m *stats.MetricConfig) {
 	name := strings.TrimPrefix(m.GetName(), "istio_")
 	metric := slices.Index(metricNames[:], name)
 	if name != "" && metric < 0 {
 		s.t.unsupported("istio.stats override of the metric " + m.GetName())
-		return nil
+		return
 	}
 	for tag, expression := range m.GetDimensions() {
 		s.t.unsupported("istio.stats dimension " + tag + " = " + expression)
@@ -86,7 +84,6 @@ func (s *Stats) override(m *stats.MetricConfig) error {
 		s.shapes[i].drop = s.shapes[i].drop || m.GetDrop()
 		s.shapes[i].remove = append(s.shapes[i].remove, m.GetTagsToRemove()...)
 	}
-	return nil
 }
 
 func pluginConfig(m proto.Message) (*stats.PluginConfig, error) {

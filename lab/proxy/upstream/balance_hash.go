@@ -100,7 +100,6 @@ type maglev struct {
 type permutation struct {
 	offset, skip, next uint64
 	weight, target     float64
-	count              int
 }
 
 // newMaglev fills a table of size entries; size is prime.

@@ -26,9 +26,8 @@ type names struct {
 	failure, longest time.Duration // back-off after failures
 	respectTTL       bool
 
-	ready   chan struct{} // closed when every name was asked for once
-	started sync.Once
-	first   sync.WaitGroup
+	ready chan struct{} // closed when every name was asked for once
+	first sync.WaitGroup
 }
 
 func newNames(c *Cluster) *names {

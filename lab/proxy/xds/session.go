@@ -135,7 +135,7 @@ func (s *session) take(r response) error {
 	} else {
 		s.options.Log.Warn("refused what istiod sent", "type", traitsOf[k].noun, "version", r.version, "reason", refusal.Error())
 	}
-	s.status.answered(k, r, refusal, len(s.store.accepted[k]))
+	s.status.answered(r, refusal, len(s.store.accepted[k]))
 	return s.send(request{url: r.url, nonce: r.nonce, version: s.store.version[k], names: s.store.names(k), refusal: refusal})
 }
 

@@ -61,7 +61,7 @@ func (b *board) lost(err error) {
 
 func (b *board) warming(cold []string) { b.change(func(s *Status) { s.Warming = cold }) }
 
-func (b *board) answered(k kind, r response, refusal error, count int) {
+func (b *board) answered(r response, refusal error, count int) {
 	b.change(func(s *Status) {
 		t := TypeStatus{Version: r.version, Nonce: r.nonce, Resources: count}
 		if refusal != nil {
