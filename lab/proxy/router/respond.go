@@ -159,6 +159,9 @@ func (x *exchange) trailers(resp *http.Response) {
 	if x.req.ProtoMajor == 1 && !x.r.m.trailers {
 		return
 	}
+	if f, ok := x.w.(http.Flusher); ok {
+		f.Flush() // a short response would get a length and lose its trailers
+	}
 	h := x.w.Header()
 	for name, values := range resp.Trailer {
 		h[http.TrailerPrefix+name] = values
