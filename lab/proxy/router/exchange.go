@@ -84,7 +84,7 @@ func (x *exchange) serve() {
 func (x *exchange) decide() {
 	x.ask = route.Request{
 		Method: x.req.Method, Scheme: x.rec.Scheme, Authority: x.authority, Path: x.path, Headers: x.headers[:0],
-		Random: x.r.o.Random(), Internal: x.internal, Protocol: x.rec.Protocol, Remote: x.rec.Downstream.Remote.String(),
+		Random: x.r.o.Random(), Internal: x.internal, Protocol: x.rec.Protocol,
 	}
 	if x.t.asksHeaders {
 		x.ask.Headers = appendHeaders(x.ask.Headers, x.in)
@@ -105,6 +105,9 @@ func (x *exchange) decide() {
 // fullAsk is the request with all its headers, for effects.
 func (x *exchange) fullAsk() *route.Request {
 	x.ask.Headers = appendHeaders(x.headers[:0], x.in)
+	if x.ask.Remote == "" && x.rec.Downstream.Remote.IsValid() {
+		x.ask.Remote = x.rec.Downstream.Remote.String()
+	}
 	return &x.ask
 }
 

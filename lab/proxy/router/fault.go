@@ -178,7 +178,11 @@ func (p *faultPolicy) limit(x *exchange) uint64 {
 }
 
 func number(x *exchange, header string) (uint64, bool) {
-	n, err := strconv.ParseUint(first(x.in, header), 10, 32)
+	text := first(x.in, header)
+	if text == "" {
+		return 0, false // no error to allocate
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
 	return n, err == nil
 }
 

@@ -164,10 +164,11 @@ func (x *exchange) rewrite() []route.Mirror {
 
 var oneValue = []string{"1"}
 
-// rewritePlain makes the changes that need no evaluation: a literal host and a
-// prefix of the path.
+// rewritePlain makes the changes that need no evaluation: headers of fixed
+// text, a literal host and a prefix of the path.
 func (x *exchange) rewritePlain() {
 	p := x.plan
+	applyAll(p.up, x.decision.Weighted, x.in)
 	if p.host != "" && x.authority != p.host {
 		if x.authority != "" {
 			x.in["X-Envoy-Original-Host"] = []string{x.authority}

@@ -18,7 +18,9 @@ import (
 type plan struct {
 	action  *routev3.RouteAction // nil for redirects and direct responses
 	changes bool                 // headers, host or path change in ways that package route has to work out
-	answers bool                 // response headers change
+	answers bool                 // response headers change in such ways
+	up      [][]mutations        // request header changes of fixed text, by weighted cluster + 1
+	down    [][]mutations        // those of the response
 	mirrors bool
 	prefix  string // prefix_rewrite, where that is all
 	matched int    // how much of the path it replaces; -1 for all of it
@@ -94,11 +96,9 @@ func (r *Router) newPlan(config *routev3.RouteConfiguration, host *routev3.Virtu
 	}
 	levels := []levelProto{rt.Proto, host, config}
 	weighted := p.action.GetWeightedClusters().GetClusters()
-	for _, l := range levels {
-		p.level(l)
-	}
+	request, response := p.fixed(config, levels, weighted)
+	p.changes, p.answers = !request, !response
 	for _, w := range weighted {
-		p.level(w)
 		p.changes = p.changes || w.GetHostRewriteLiteral() != ""
 	}
 	var faults []error
@@ -117,11 +117,6 @@ func (r *Router) newPlan(config *routev3.RouteConfiguration, host *routev3.Virtu
 	p.rewrites(rt.Proto.GetMatch())
 	p.timeouts()
 	return p, errors.Join(append(faults, p.rest(host, rt.Proto))...)
-}
-
-func (p *plan) level(l levelProto) {
-	p.changes = p.changes || len(l.GetRequestHeadersToAdd())+len(l.GetRequestHeadersToRemove()) > 0
-	p.answers = p.answers || len(l.GetResponseHeadersToAdd())+len(l.GetResponseHeadersToRemove()) > 0
 }
 
 // rewrites takes the plain rewrites, which need no evaluation.

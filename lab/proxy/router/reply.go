@@ -136,6 +136,8 @@ func (x *exchange) routeResponse(h http.Header) {
 	if x.plan.answers {
 		after := x.t.config.ResponseHeaders(x.decision, &x.ask, appendHeaders(nil, h))
 		replaceHeaders(h, after)
+	} else {
+		applyAll(x.plan.down, x.decision.Weighted, h)
 	}
 	if x.plan.countResponse && x.rec.Attempts > 0 {
 		h["X-Envoy-Attempt-Count"] = []string{itoa(x.rec.Attempts)}
