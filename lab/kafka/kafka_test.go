@@ -202,4 +202,3 @@ func TestWhatWasAcknowledgedSurvivesARestart(t *testing.T) {
 		t.Errorf("got %v, want what was not committed", got)
 	}
 }
-

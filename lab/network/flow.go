@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // flows are the connections that are being copied.
@@ -73,6 +74,9 @@ func (f *flows) join(a, b net.Conn) {
 func pipe(to, from net.Conn) {
 	to, from = bare(to), bare(from)
 	_, err := io.Copy(to, from)
+	if errors.Is(err, io.EOF) { // what came with the PROXY header was all there is
+		err = nil
+	}
 	half, ok := to.(interface{ CloseWrite() error })
 	if err != nil || !ok {
 		_ = to.Close()
@@ -102,6 +106,17 @@ type afterHeader struct {
 func (a *afterHeader) CloseWrite() error                   { return a.tcp.CloseWrite() }
 func (a *afterHeader) ReadFrom(r io.Reader) (int64, error) { return a.tcp.ReadFrom(r) }
 
+// WriteTo writes what came with the header, and lets the kernel do the rest.
+func (a *afterHeader) WriteTo(w io.Writer) (int64, error) {
+	if to, ok := w.(*afterHeader); ok {
+		w = to.tcp
+	}
+	if from, ok := a.Conn.(io.WriterTo); ok {
+		return from.WriteTo(w)
+	}
+	return a.tcp.WriteTo(w)
+}
+
 // reset closes a connection as a host does where nobody listens.
 func reset(c net.Conn) {
 	if wrapped, ok := c.(interface{ TCPConn() (*net.TCPConn, bool) }); ok {
@@ -126,11 +141,14 @@ func accept(ctx context.Context, l net.Listener, handle func(net.Conn)) error {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
 			}
-			var temporary net.Error
-			if errors.As(err, &temporary) && temporary.Timeout() {
-				continue
+			// No file descriptors left, most likely: they come back as
+			// connections end.
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(50 * time.Millisecond):
 			}
-			return err
+			continue
 		}
 		go handle(conn)
 	}
