@@ -45,7 +45,7 @@ func (x *exchange) follow(resp *http.Response) bool {
 	if p.refuse || !slices.Contains(p.codes, uint32(resp.StatusCode)) || x.redirects >= p.most {
 		return false
 	}
-	if x.upload != nil && !(x.upload.complete() && x.upload.again()) {
+	if x.upload != nil && (!x.upload.complete() || !x.upload.again()) {
 		return false
 	}
 	to, err := url.Parse(first(resp.Header, "Location"))

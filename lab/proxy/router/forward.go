@@ -127,7 +127,7 @@ func (x *exchange) forward(c *upstream.Cluster) (again bool) {
 		return false
 	}
 	f := &forwarded{x: x, cluster: c, choice: choice, retry: retry, limits: limits}
-	resp := f.tries()
+	resp := f.tries() //nolint:bodyclose // whoever takes it closes it
 	if resp == nil {
 		return false
 	}
@@ -193,7 +193,6 @@ type forwarded struct {
 	release func() // of the retry that is under way
 	retries int
 	last    *timeout // the per-try timeout that ended the last try
-	body    *uploadReader
 }
 
 // tries sends the request until there is a response to give to the client; nil

@@ -49,8 +49,7 @@ type manager struct {
 	trailers       bool // HTTP/1 trailers are passed on
 	tracing        bool
 
-	replies     *localReplies
-	passthrough bool
+	replies *localReplies
 }
 
 // hostPort says which ports are taken from the host.

@@ -31,7 +31,7 @@ func newMutations(add []*corev3.HeaderValueOption, remove []string) (out mutatio
 	}
 	for _, o := range add {
 		name, value := strings.ToLower(o.GetHeader().GetKey()), o.GetHeader().GetValue()
-		fixed := len(o.GetHeader().GetRawValue()) == 0 && !strings.Contains(value, "%") && o.GetAppend() == nil //nolint:staticcheck // old control planes send it
+		fixed := len(o.GetHeader().GetRawValue()) == 0 && !strings.Contains(value, "%") && o.GetAppend() == nil // old control planes send it
 		single := o.GetAppendAction() == corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD || o.GetAppendAction() == corev3.HeaderValueOption_OVERWRITE_IF_EXISTS
 		if !fixed || !single && joined(name) {
 			return mutations{}, false

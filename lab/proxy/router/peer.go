@@ -94,7 +94,7 @@ func (f *peerFilter) request(x *exchange) bool {
 			x.rec.Peer = peer
 		}
 	}
-	if f.toHost && !(f.skipToExternal && x.external()) {
+	if f.toHost && (!f.skipToExternal || !x.external()) {
 		f.peers.Inject(x.in)
 	}
 	return false
@@ -120,7 +120,7 @@ func (f *peerFilter) response(x *exchange) {
 	if f.endpoint && x.rec.Peer == nil && x.host != nil {
 		x.rec.Peer = telemetry.WorkloadFromEndpoint(x.host.Metadata())
 	}
-	if f.toClient && x.peerAsked && !(f.skipToClient && x.external()) {
+	if f.toClient && x.peerAsked && (!f.skipToClient || !x.external()) {
 		f.peers.Inject(h)
 	}
 }

@@ -154,9 +154,9 @@ func (p *plan) timeouts() {
 	if a.GetTimeout() != nil {
 		p.timeout = a.GetTimeout().AsDuration()
 	}
-	if most := a.GetMaxGrpcTimeout(); most != nil { //nolint:staticcheck // istiod sends it
+	if most := a.GetMaxGrpcTimeout(); most != nil { // istiod sends it
 		d := most.AsDuration()
-		p.grpcMax, p.grpcOffset = &d, a.GetGrpcTimeoutOffset().AsDuration() //nolint:staticcheck // as above
+		p.grpcMax, p.grpcOffset = &d, a.GetGrpcTimeoutOffset().AsDuration() // as above
 	}
 	if a.GetIdleTimeout() != nil {
 		d := a.GetIdleTimeout().AsDuration()
@@ -262,10 +262,10 @@ func (r *Router) filterPlan(p *plan, levels []levelProto, rt *routev3.Route, hos
 // filter.
 func oldCORS(rt *routev3.Route, host *routev3.VirtualHost) []corsProto {
 	var out []corsProto
-	if c := rt.GetRoute().GetCors(); c != nil { //nolint:staticcheck // still evaluated by Envoy
+	if c := rt.GetRoute().GetCors(); c != nil { // still evaluated by Envoy
 		out = append(out, c)
 	}
-	if c := host.GetCors(); c != nil { //nolint:staticcheck // still evaluated by Envoy
+	if c := host.GetCors(); c != nil { // still evaluated by Envoy
 		out = append(out, c)
 	}
 	return out

@@ -156,7 +156,7 @@ type heldBody struct {
 
 func (b *heldBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if why, ok := isTimeout(b.t.ctx); ok && err != nil && err != io.EOF {
+	if why, ok := isTimeout(b.t.ctx); ok && err != nil && !errors.Is(err, io.EOF) {
 		err = why
 	}
 	if b.t.idle != nil {

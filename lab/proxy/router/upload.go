@@ -71,14 +71,14 @@ func (u *upload) again() bool {
 func (u *upload) complete() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.end == io.EOF
+	return errors.Is(u.end, io.EOF)
 }
 
 // failed is why the body could not be read from the client; nil where it could.
 func (u *upload) failed() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.end == io.EOF {
+	if errors.Is(u.end, io.EOF) {
 		return nil
 	}
 	return u.end

@@ -46,7 +46,6 @@ type world struct {
 	down     flow.Downstream
 	log      *safeBuffer
 	tel      *telemetry.Telemetry
-	clock    func() time.Time
 }
 
 type safeBuffer struct {
