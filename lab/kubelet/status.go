@@ -171,7 +171,7 @@ const (
 func initialized(v view, ph corev1.PodPhase) (bool, string, string) {
 	var not []string
 	for i := range v.containers {
-		if c := &v.containers[i]; c.role != mainContainer && !c.passed && !(c.role == sidecar && c.started) {
+		if c := &v.containers[i]; c.role != mainContainer && !c.passed && (c.role != sidecar || !c.started) {
 			not = append(not, c.name)
 		}
 	}

@@ -141,7 +141,7 @@ func (c *compiler) serve(path, method string, h handler, what string) {
 // then what Spring Data REST serves for every aggregate, then read models.
 func (c *compiler) route() {
 	for _, cmd := range c.d.commands {
-		if cmd.path != "" && !(cmd.repository && cmd.aggregate != nil) {
+		if cmd.path != "" && (!cmd.repository || cmd.aggregate == nil) {
 			c.serve(cmd.path, cmd.method, cmd.handle, "the command "+cmd.name)
 		}
 	}

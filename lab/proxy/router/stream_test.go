@@ -44,7 +44,7 @@ func TestStreamBothWaysWithTrailers(t *testing.T) {
 	req, _ := http.NewRequest("POST", w.url+"/s/M", in)
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("Te", "trailers")
-	resp, err := w.client.Do(req) //nolint:bodyclose // the test ends it
+	resp, err := w.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestUpgrade(t *testing.T) {
 			defer func() { _ = conn.Close() }()
 			_, _ = fmt.Fprint(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 			br := bufio.NewReader(conn)
-			resp, err := http.ReadResponse(br, nil) //nolint:bodyclose // the test ends it
+			resp, err := http.ReadResponse(br, nil)
 			if err != nil || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != "websocket" || resp.Header.Get("Server") != "envoy" {
 				t.Fatalf("%v, %v", resp, err)
 			}
@@ -177,7 +177,7 @@ func TestClientThatLeaves(t *testing.T) {
 	req, _ := http.NewRequestWithContext(ctx, "GET", w.url+"/", nil)
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.client.Do(req) //nolint:bodyclose // there is none
+		_, err := w.client.Do(req)
 		done <- err
 	}()
 	<-arrived
@@ -252,6 +252,7 @@ func TestContinue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer func() { _ = resp.Body.Close() }()
 			if got, _ := io.ReadAll(resp.Body); string(got) != "hello" {
 				t.Errorf("got %q", got)
 			}

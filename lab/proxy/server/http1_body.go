@@ -106,7 +106,7 @@ func (b *body) nextChunk() error {
 	b.first = false
 	line, err := br.ReadSlice('\n')
 	if err != nil {
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			return errCodec
 		}
 		return unexpected(err)
@@ -208,7 +208,7 @@ func chunkSize(line []byte) (int64, error) {
 }
 
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -54,7 +55,7 @@ func readHead(br *bufio.Reader, buf []byte, max int) ([]byte, error) {
 		if len(buf)+len(line) > max {
 			return buf, errTooLarge
 		}
-		full := err == bufio.ErrBufferFull
+		full := errors.Is(err, bufio.ErrBufferFull)
 		if err != nil && !full {
 			if err == io.EOF && len(buf)+len(line) > 0 {
 				err = io.ErrUnexpectedEOF

@@ -232,7 +232,7 @@ func (s *session) copy(dst, src net.Conn, count *atomic.Int64) error {
 				return werr
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return closeWrite(dst)
 		}
 		if err != nil {

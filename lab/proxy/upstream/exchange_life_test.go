@@ -30,7 +30,7 @@ func TestAStaleConnectionIsNotUsed(t *testing.T) {
 	})
 	k, _ := cluster(t, upstream.Options{}, `{}`, endpoints(at))
 	for range 50 {
-		if _, body := do(t, k, request(t, "POST", "/", nil)); body != "ok" { //nolint:bodyclose // do reads and closes it
+		if _, body := do(t, k, request(t, "POST", "/", nil)); body != "ok" {
 			t.Fatalf("got %q", body)
 		}
 		<-closed
