@@ -268,6 +268,9 @@ spec:
 		}
 		return ""
 	})
+	eventually(t, "the gateway to refuse what the filter could have refused", func() string {
+		return want(503, send(t, "GET", "/orders", "").StatusCode)
+	})
 }
 
 func TestPodMetricsAreServed(t *testing.T) {
