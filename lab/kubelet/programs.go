@@ -44,7 +44,7 @@ type Program struct {
 	ID string
 }
 
-// DefaultPrograms runs what issue 4 lists: istiod, the proxy, stand-ins, Kafka
+// DefaultPrograms is the rule of docs/lab.md: istiod, the proxy, stand-ins, Kafka
 // and the client.
 func DefaultPrograms(podBinary, labBinary string, models Models) Programs {
 	return &programs{pod: podBinary, lab: labBinary, models: models}
