@@ -83,7 +83,7 @@ func mustSlim(t *testing.T, data []byte) []byte {
 }
 
 func TestEveryModelServesWhatDeployPromises(t *testing.T) {
-	files, _ := filepath.Glob("/work/shared/models/*.json")
+	files, _ := filepath.Glob("../../../shared/models/*.json")
 	files = append(files, "testdata/shop.json", "../../examples/12st-mall/storm.json")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
