@@ -19,7 +19,11 @@ const module = "github.com/meshstorm/meshstorm/"
 // each other unless "within" says so.
 var order = [][]string{
 	{"storm"},
-	{"storm/msaez", "deploy", "manifest", "route", "space"},
+	{"storm/msaez", "deploy", "manifest", "route", "space", "shift"},
+	{"cluster"},
+	{"cluster/proxies", "cluster/metrics", "cluster/installation"},
+	{"cluster/rollout"},
+	{"cluster/overview"},
 	{"routetest/strict"},
 	{"topping"},
 	{"topping/kubernetes", "topping/istio"},
@@ -29,6 +33,7 @@ var order = [][]string{
 	{"simulate", "compare/routes", "compare/report", "routetest/routercheck"},
 	{"routetest", "compare"},
 	{"workspace"},
+	{"cluster/capture"},
 	{"internal/cli"},
 	{"cmd/meshstorm"},
 }
@@ -50,6 +55,8 @@ var forbidden = map[string][]string{
 	"route":       {module, "k8s.io/", "istio.io/"},
 	"space":       {module, "k8s.io/", "istio.io/", "github.com/envoyproxy/"},
 	"routetest":   {"istio.io/istio/"},
+	"shift":       {module, "istio.io/", "k8s.io/client-go"},
+	"cluster":     {module + "deploy", module + "storm", module + "workspace", "istio.io/"},
 }
 
 type pkg struct {

@@ -1,0 +1,10 @@
+package cluster
+
+// Modules that the packages being written need; each import moves to its user.
+import (
+	_ "github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	_ "github.com/prometheus/common/expfmt"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+	_ "k8s.io/client-go/util/csaupgrade"
+)

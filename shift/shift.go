@@ -1,0 +1,139 @@
+// Package shift knows how a VirtualService looks while its traffic is moved
+// between subsets: it takes the object that the files (or the cluster) ask for
+// and the state of a shift, and gives the object to apply. It speaks with no
+// cluster and is a pure function of its input, so that `apply`, `diff`, `canary`
+// and the studio always agree.
+//
+// Istio's lists are atomic for server-side apply, so spec.http as a whole belongs
+// to the field manager "meshstorm". A running shift is the annotation
+// meshstorm.io/shift, the only field that the manager "meshstorm-shift" owns.
+// The final object is always Overlay(desired, state): rules that an earlier
+// overlay added are taken out, weights are set by (rule, host, subset), never by
+// index, and testers', sticky and mirror rules are made anew from the desired
+// rules. Overlay is idempotent.
+package shift
+
+import (
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Annotation holds the State of a running shift, as JSON.
+const Annotation = "meshstorm.io/shift"
+
+// Manager is the field manager that owns the annotation and nothing else.
+const Manager = "meshstorm-shift"
+
+// RulePrefix starts the names of the http rules that Overlay adds; a rule with
+// such a name is Overlay's, whoever wrote it.
+const RulePrefix = "meshstorm-canary-"
+
+// Names of the added rules, in the order in which they stand before the rule
+// they precede; the name of that rule follows.
+const (
+	RuleTesters      = RulePrefix + "testers-"
+	RuleStickyCanary = RulePrefix + "sticky-canary-"
+	RuleStickyStable = RulePrefix + "sticky-stable-"
+)
+
+// ErrState says that the annotation's text is no State.
+var ErrState = errors.New("the annotation " + Annotation + " cannot be read")
+
+// State is a running shift of one VirtualService.
+type State struct {
+	// Plan is the id of the rollout that this belongs to; "" for `shift`.
+	Plan  string    `json:"plan,omitempty"`
+	Since time.Time `json:"since"`
+	// Weights are what the shift holds, for each rule and host that it moves.
+	Weights []Weight `json:"weights"`
+	// Testers sends requests with this header to Subset, whatever the weights.
+	Testers *Testers `json:"testers,omitempty"`
+	// Sticky keeps a client on the side that it was first sent to.
+	Sticky *Sticky `json:"sticky,omitempty"`
+	// Mirror copies a share of the requests to a subset.
+	Mirror *Mirror `json:"mirror,omitempty"`
+}
+
+// Weight is one subset's share of a rule.
+type Weight struct {
+	Rule   string `json:"rule"` // the http rule's name; "" for all rules without one
+	Host   string `json:"host"` // as the destination writes it
+	Subset string `json:"subset"`
+	Weight int    `json:"weight"` // 0–100; the weights of a rule and host add up to 100
+}
+
+// Testers is a header that chooses the canary.
+type Testers struct {
+	Header string `json:"header"`
+	Value  string `json:"value"` // matched exactly
+	Subset string `json:"subset"`
+}
+
+// Sticky is a cookie that remembers the side. Only the weighted rule sets it,
+// one value per destination; the rules that read it stand before.
+type Sticky struct {
+	Cookie string `json:"cookie"` // the cookie's name
+	Stable string `json:"stable"` // subsets, which are the cookie's values too
+	Canary string `json:"canary"`
+	// MaxAge is how long a browser keeps it; 0 for its session.
+	MaxAge time.Duration `json:"maxAge,omitempty"`
+	// Off stops reading the cookie while the weights change at an end of a
+	// canary, so that no client stays behind.
+	Off bool `json:"off,omitempty"`
+}
+
+// Mirror copies requests to a subset; the answers are dropped.
+type Mirror struct {
+	Subset  string `json:"subset"`
+	Percent int    `json:"percent"` // 1–100
+	// Unsafe mirrors commands too (POST, PUT, PATCH, DELETE), which are then
+	// executed and published twice. Without it rules for GET and HEAD are split
+	// off, and only these mirror.
+	Unsafe bool `json:"unsafe,omitempty"`
+}
+
+// Report says what Overlay did.
+type Report struct {
+	Held []Weight // weights in the result that differ from the desired ones
+	Gone []Weight // weights of the state whose rule, host or subset is no more
+	// New are rules that came with the desired object, hold the same host and
+	// subsets, and got the shift's weights.
+	New []string
+}
+
+// Read gives the state that a VirtualService carries, nil if it carries none.
+// The error wraps ErrState.
+func Read(vs *unstructured.Unstructured) (*State, error) { panic("not written yet") }
+
+// Encode is the annotation's value.
+func (s *State) Encode() string { panic("not written yet") }
+
+// Strip gives a copy without the rules that Overlay added.
+func Strip(vs *unstructured.Unstructured) *unstructured.Unstructured { panic("not written yet") }
+
+// Overlay gives desired as it must look while the shift runs. It changes
+// neither argument; a nil state strips only.
+func Overlay(desired *unstructured.Unstructured, state *State) (*unstructured.Unstructured, Report, error) {
+	panic("not written yet")
+}
+
+// Move gives the weights that a state needs to send traffic for host as asked
+// (subset to weight, which add up to 100) in every http rule of the
+// VirtualService that routes to two or more of these subsets, or to one of them
+// alone. host is the short or full name of a Service in namespace. A
+// VirtualService that does not route there is an error that says so.
+func Move(vs *unstructured.Unstructured, host, namespace string, weights map[string]int) ([]Weight, error) {
+	panic("not written yet")
+}
+
+// Current reads the weights of a VirtualService for a host, by rule.
+func Current(vs *unstructured.Unstructured, host, namespace string) []Weight {
+	panic("not written yet")
+}
+
+// GitOps says which tool keeps this object in step with a repository and would
+// set its rules back: Argo CD or Flux, by their tracking labels and annotations,
+// or another manager that applied spec.http. "" if none does.
+func GitOps(vs *unstructured.Unstructured) (tool, setting string) { panic("not written yet") }
