@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -53,4 +54,9 @@ func field(body []byte, name string) string {
 	}
 	s, _ := all[name].(string)
 	return s
+}
+
+// fromMap reads a part of an object into its type.
+func fromMap(content map[string]any, into any) error {
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(content, into)
 }

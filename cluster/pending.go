@@ -2,7 +2,6 @@ package cluster
 
 // Modules that the packages being written need; each import moves to its user.
 import (
-	_ "github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	_ "github.com/prometheus/common/expfmt"
 	_ "golang.org/x/sync/errgroup"
 	_ "golang.org/x/term"
