@@ -17,6 +17,9 @@ type Object struct {
 	*unstructured.Unstructured
 	File string // relative to the workspace, with '/'; "" if it comes from no file
 	Line int    // 1-based, of the document's first line
+	// Locate finds the line of a field as the API server names it,
+	// "spec.http[0].route[0].weight"; 0 where it is not written. It may be nil.
+	Locate func(field string) int
 }
 
 // ID names an object in a cluster. The version is not part of it: one object

@@ -3,7 +3,5 @@ package cluster
 // Modules that the packages being written need; each import moves to its user.
 import (
 	_ "github.com/prometheus/common/expfmt"
-	_ "golang.org/x/sync/errgroup"
 	_ "golang.org/x/term"
-	_ "k8s.io/client-go/util/csaupgrade"
 )

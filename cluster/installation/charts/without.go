@@ -1,0 +1,3 @@
+//go:build !charts
+
+package charts
