@@ -1,0 +1,450 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/meshstorm/meshstorm/cluster"
+)
+
+// defaultTimeout is how long pods have to become ready.
+const defaultTimeout = 5 * time.Minute
+
+// versionLabel is for people and telemetry; nothing selects by it.
+const versionLabel = "version"
+
+func (l *live) stable(ctx context.Context, s *State) (int32, error) {
+	d, err := l.deployment(ctx, s.Plan.Namespace, s.Plan.Service)
+	if err != nil {
+		return 0, err
+	}
+	return replicas(d), nil
+}
+
+// kept are the objects that the inventory is told of: no file has them, delete
+// and undo remove them.
+func (s *State) kept() []cluster.ID {
+	ns := s.Plan.Namespace
+	return append([]cluster.ID{
+		deploymentID(ns, s.Plan.Deployment()),
+		{Kind: "ConfigMap", Namespace: ns, Name: Name(s.Plan.Service)},
+		{Group: "coordination.k8s.io", Kind: "Lease", Namespace: ns, Name: Name(s.Plan.Service)},
+	}, s.Made...)
+}
+
+func (l *live) keep(ctx context.Context, s *State, id cluster.ID) error {
+	if s.Workspace == "" {
+		return nil
+	}
+	return l.Client.Keep(ctx, s.Plan.Namespace, s.Workspace, id, Owner(s.Plan.Service))
+}
+
+func (l *live) release(ctx context.Context, s *State, id cluster.ID) error {
+	if s.Workspace == "" {
+		return nil
+	}
+	return l.Client.Release(ctx, s.Plan.Namespace, s.Workspace, id)
+}
+
+func (l *live) prepare(ctx context.Context, s *State, pods int32) error {
+	for _, id := range s.kept() {
+		if err := l.keep(ctx, s, id); err != nil {
+			return err
+		}
+	}
+	if err := l.addSubset(ctx, s); err != nil {
+		return err
+	}
+	for _, id := range s.Made {
+		if err := l.makeMeshRoute(ctx, s, id); err != nil {
+			return err
+		}
+	}
+	stable, err := l.deployment(ctx, s.Plan.Namespace, s.Plan.Service)
+	if err != nil {
+		return err
+	}
+	canary, err := canaryOf(stable, s, pods)
+	if err != nil {
+		return err
+	}
+	_, err = l.Client.ApplyObject(ctx, canary, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
+	return err
+}
+
+// applied is what meshstorm applied of an object; of one that it never applied
+// it is the live one, without what only the server writes.
+func applied(live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	part, err := cluster.Owned(live, cluster.Manager)
+	if err != nil {
+		return nil, err
+	}
+	if part != nil {
+		if _, ok, _ := unstructured.NestedMap(part.Object, "spec", "template"); ok {
+			return part, nil
+		}
+	}
+	part = bare(live)
+	part.SetLabels(live.GetLabels())
+	spec, _, _ := unstructured.NestedMap(live.Object, "spec")
+	part.Object["spec"] = spec
+	unstructured.RemoveNestedField(part.Object, "spec", "template", "metadata", "creationTimestamp")
+	return part, nil
+}
+
+// canaryOf makes the canary's Deployment of stable's.
+func canaryOf(stable *unstructured.Unstructured, s *State, pods int32) (*unstructured.Unstructured, error) {
+	d, err := applied(stable)
+	if err != nil {
+		return nil, err
+	}
+	p := &s.Plan
+	d.SetName(p.Deployment())
+	labels := d.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[trackLabel] = canaryTrack
+	d.SetLabels(labels)
+	annotations := map[string]string{}
+	if source := d.GetAnnotations()["meshstorm.io/source"]; source != "" {
+		annotations["meshstorm.io/source"] = source
+	}
+	annotations["meshstorm.io/canary"] = p.ID
+	d.SetAnnotations(annotations)
+	selector, _, _ := unstructured.NestedStringMap(stable.Object, "spec", "selector", "matchLabels")
+	selector[trackLabel] = canaryTrack
+	podLabels, _, _ := unstructured.NestedStringMap(stable.Object, "spec", "template", "metadata", "labels")
+	podLabels[trackLabel] = canaryTrack
+	podLabels[versionLabel] = versionOf(p.Image)
+	for _, set := range []func() error{
+		func() error { return unstructured.SetNestedField(d.Object, int64(pods), "spec", "replicas") },
+		func() error {
+			return unstructured.SetNestedStringMap(d.Object, selector, "spec", "selector", "matchLabels")
+		},
+		func() error {
+			return unstructured.SetNestedStringMap(d.Object, podLabels, "spec", "template", "metadata", "labels")
+		},
+		func() error { return annotate(d, p.Annotations) },
+		func() error { return change(d, p) },
+	} {
+		if err := set(); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func annotate(d *unstructured.Unstructured, more map[string]string) error {
+	if len(more) == 0 {
+		return nil
+	}
+	annotations, _, _ := unstructured.NestedStringMap(d.Object, "spec", "template", "metadata", "annotations")
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	maps.Copy(annotations, more)
+	return unstructured.SetNestedStringMap(d.Object, annotations, "spec", "template", "metadata", "annotations")
+}
+
+// change sets the container's image and environment.
+func change(d *unstructured.Unstructured, p *Plan) error {
+	containers, _, _ := unstructured.NestedSlice(d.Object, "spec", "template", "spec", "containers")
+	found := false
+	for _, item := range containers {
+		container, _ := item.(map[string]any)
+		if container["name"] != p.Container {
+			continue
+		}
+		found = true
+		container["image"] = p.Image
+		env, _ := container["env"].([]any)
+		for _, more := range []map[string]string{p.Env, p.CanaryEnv} {
+			env = withEnv(env, more)
+		}
+		if len(env) > 0 {
+			container["env"] = env
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: Deployment %s has no container %q any more", ErrRefused, p.Service, p.Container)
+	}
+	return unstructured.SetNestedSlice(d.Object, containers, "spec", "template", "spec", "containers")
+}
+
+// withEnv sets variables, new ones at the end.
+func withEnv(env []any, more map[string]string) []any {
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		env = slices.DeleteFunc(env, func(item any) bool { return named(item, name) })
+		env = append(env, map[string]any{"name": name, "value": more[name]})
+	}
+	return env
+}
+
+func named(item any, name string) bool {
+	m, _ := item.(map[string]any)
+	return m["name"] == name
+}
+
+// versionOf is an image's tag as a label's value, of an image without one the
+// start of its digest.
+func versionOf(image string) string {
+	name, digest, _ := strings.Cut(image, "@")
+	version := ""
+	if i := strings.LastIndex(name, ":"); i > strings.LastIndex(name, "/") {
+		version = name[i+1:]
+	} else if _, hex, ok := strings.Cut(digest, ":"); ok {
+		version = hex[:min(len(hex), 12)]
+	}
+	if len(version) > 63 {
+		version = version[:63]
+	}
+	if version = strings.Trim(version, "._-"); version == "" {
+		return "v1"
+	}
+	return version
+}
+
+func (l *live) size(ctx context.Context, s *State, pods int32) error {
+	id := deploymentID(s.Plan.Namespace, s.Plan.Deployment())
+	err := again(ctx, id, func() error {
+		d, err := l.get(ctx, deployments, id.Namespace, id.Name)
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			return fmt.Errorf("%w: Deployment %s is gone; `meshstorm canary abort %s` ends the canary", ErrRefused, id.Name, s.Plan.Service)
+		}
+		if replicas(d) >= pods {
+			return nil
+		}
+		part, err := cluster.Owned(d, cluster.Manager)
+		if err != nil {
+			return err
+		}
+		if part == nil {
+			part = bare(d)
+		}
+		if err := unstructured.SetNestedField(part.Object, int64(pods), "spec", "replicas"); err != nil {
+			return err
+		}
+		part.SetResourceVersion(d.GetResourceVersion())
+		_, err = l.Client.ApplyObject(ctx, part, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return l.ready(ctx, s, id)
+}
+
+// ready waits for a Deployment's pods.
+func (l *live) ready(ctx context.Context, s *State, id cluster.ID) error {
+	timeout := l.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	last := ""
+	all, err := l.Client.WaitReady(ctx, []cluster.ID{id}, timeout, func(r cluster.Readiness) {
+		if !r.Ready && r.Message != last {
+			last = r.Message
+			l.emit(Event{Time: time.Now(), Phase: s.Phase, Stage: s.Stage, Step: s.Step, Weight: s.Weight, Message: id.Name + ": " + r.Message})
+		}
+	})
+	if err != nil && len(all) == 1 && ctx.Err() == nil {
+		return fmt.Errorf("%w: %s; no traffic was moved to it: `meshstorm canary resume %s` tries again, `meshstorm canary abort %s` removes it", err, all[0].Message, s.Plan.Service, s.Plan.Service)
+	}
+	return err
+}
+
+// templates reads what stable runs, and what the canary makes of it: all of the
+// canary's template but its track and what was for the canary alone.
+func (l *live) templates(ctx context.Context, s *State) (old, promoted map[string]any, err error) {
+	stable, err := l.deployment(ctx, s.Plan.Namespace, s.Plan.Service)
+	if err != nil {
+		return nil, nil, err
+	}
+	canary, err := l.deployment(ctx, s.Plan.Namespace, s.Plan.Deployment())
+	if err != nil {
+		return nil, nil, err
+	}
+	before, err := applied(stable)
+	if err != nil {
+		return nil, nil, err
+	}
+	after, err := applied(canary)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, _, _ = unstructured.NestedMap(before.Object, "spec", "template")
+	promoted, _, _ = unstructured.NestedMap(after.Object, "spec", "template")
+	if err := unstructured.SetNestedField(promoted, stableTrack, "metadata", "labels", trackLabel); err != nil {
+		return nil, nil, err
+	}
+	dropCanaryEnv(promoted, old, &s.Plan)
+	return old, promoted, nil
+}
+
+// dropCanaryEnv gives the variables that were for the canary alone the values
+// that stable has, or takes them out.
+func dropCanaryEnv(template, old map[string]any, p *Plan) {
+	containers, _, _ := unstructured.NestedSlice(template, "spec", "containers")
+	before, _, _ := unstructured.NestedSlice(old, "spec", "containers")
+	for _, item := range containers {
+		container, _ := item.(map[string]any)
+		if container["name"] != p.Container {
+			continue
+		}
+		env, _ := container["env"].([]any)
+		kept := slices.DeleteFunc(slices.Clone(env), func(item any) bool {
+			m, _ := item.(map[string]any)
+			name, _ := m["name"].(string)
+			_, ours := p.CanaryEnv[name]
+			return ours
+		})
+		for _, other := range before {
+			if !named(other, p.Container) {
+				continue
+			}
+			was, _ := other.(map[string]any)["env"].([]any)
+			for _, v := range was {
+				name, _ := v.(map[string]any)["name"].(string)
+				if _, ours := p.CanaryEnv[name]; ours {
+					kept = append(kept, v)
+				}
+			}
+		}
+		if container["env"] = kept; len(kept) == 0 {
+			delete(container, "env")
+		}
+	}
+	_ = unstructured.SetNestedSlice(template, containers, "spec", "containers")
+}
+
+func (l *live) adopt(ctx context.Context, s *State, template map[string]any) error {
+	id := deploymentID(s.Plan.Namespace, s.Plan.Service)
+	// An apply meanwhile must not put the files' image back.
+	if err := l.keep(ctx, s, id); err != nil {
+		return err
+	}
+	err := again(ctx, id, func() error {
+		d, err := l.deployment(ctx, id.Namespace, id.Name)
+		if err != nil {
+			return err
+		}
+		part, err := cluster.Owned(d, cluster.Manager)
+		if err != nil {
+			return err
+		}
+		if part == nil {
+			part = bare(d)
+		}
+		if err := unstructured.SetNestedMap(part.Object, runtime.DeepCopyJSON(template), "spec", "template"); err != nil {
+			return err
+		}
+		part.SetResourceVersion(d.GetResourceVersion())
+		_, err = l.Client.ApplyObject(ctx, part, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return l.ready(ctx, s, id)
+}
+
+func (l *live) files(ctx context.Context, s *State) error {
+	if l.Files != nil {
+		p := Promotion{Service: s.Plan.Service, Namespace: s.Plan.Namespace, Old: s.Old, New: s.New, NoWrite: s.Plan.NoWrite}
+		if err := l.Files(ctx, p); err != nil {
+			return err
+		}
+	}
+	return l.release(ctx, s, deploymentID(s.Plan.Namespace, s.Plan.Service))
+}
+
+func (l *live) finish(ctx context.Context, s *State) error {
+	all, err := l.list(ctx, virtualServices, s.Plan.Namespace)
+	if err != nil {
+		return err
+	}
+	for _, vs := range all {
+		if !movedBy(vs, s.Plan.ID) {
+			continue
+		}
+		if err := l.endShift(ctx, cluster.IDOf(vs), s.writing(), s.Before[vs.GetName()]); err != nil {
+			return err
+		}
+	}
+	canary := deploymentID(s.Plan.Namespace, s.Plan.Deployment())
+	if err := l.remove(ctx, deployments, canary); err != nil {
+		return err
+	}
+	if err := l.podsGone(ctx, s); err != nil {
+		return err
+	}
+	for _, id := range s.Made {
+		if err := l.remove(ctx, virtualServices, id); err != nil {
+			return err
+		}
+	}
+	if err := l.dropSubset(ctx, s); err != nil {
+		return err
+	}
+	gone := append([]cluster.ID{canary}, s.Made...)
+	if s.Phase == Aborting {
+		gone = append(gone, deploymentID(s.Plan.Namespace, s.Plan.Service)) // its template is not held any more
+	}
+	for _, id := range gone {
+		if err := l.release(ctx, s, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove deletes an object unless it is gone.
+func (l *live) remove(ctx context.Context, kind schema.GroupVersionKind, id cluster.ID) error {
+	resource, err := l.Client.Resource(kind, id.Namespace)
+	if err != nil {
+		return err
+	}
+	background := metav1.DeletePropagationBackground
+	err = resource.Delete(ctx, id.Name, metav1.DeleteOptions{PropagationPolicy: &background})
+	if err == nil || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("remove %s: %w", id, cluster.Explain(err))
+}
+
+// podsGone waits for the canary's pods: callers inside the mesh without rules of
+// their own could still be sent to them.
+func (l *live) podsGone(ctx context.Context, s *State) error {
+	stable, err := l.deployment(ctx, s.Plan.Namespace, s.Plan.Service)
+	if err != nil {
+		return err
+	}
+	selector, _, _ := unstructured.NestedStringMap(stable.Object, "spec", "selector", "matchLabels")
+	selector[trackLabel] = canaryTrack
+	for {
+		pods, err := l.Client.Kube.CoreV1().Pods(s.Plan.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(metav1.SetAsLabelSelector(selector))})
+		if err != nil {
+			return cluster.Explain(err)
+		}
+		if len(pods.Items) == 0 {
+			return nil
+		}
+		if err := sleep(ctx, pollEvery/2); err != nil {
+			return err
+		}
+	}
+}
