@@ -236,3 +236,9 @@ func number(m map[string]any, keys ...string) (int64, bool) {
 	}
 	return 0, false
 }
+
+// Add puts further outcomes into the report, such as those of FromDocuments.
+func (r *Result) Add(outcomes []Outcome) {
+	r.Objects = append(r.Objects, outcomes...)
+	r.finish()
+}

@@ -74,7 +74,7 @@ var kindDefaults = map[string]map[string][]any{
 	},
 	"/PersistentVolumeClaim":              {"spec.volumeMode": {"Filesystem"}},
 	"autoscaling/HorizontalPodAutoscaler": {"spec.minReplicas": {int64(1)}},
-	"networking.k8s.io/NetworkPolicy":     {"spec.ingress.*.ports.*.protocol": {"TCP"}, "spec.egress.*.ports.*.protocol": {"TCP"}, "spec.podSelector": {map[string]any{}}},
+	"networking.k8s.io/NetworkPolicy":     {"spec.ingress.*.ports.*.protocol": {"TCP"}, "spec.egress.*.ports.*.protocol": {"TCP"}},
 	"rbac.authorization.k8s.io/RoleBinding": {
 		"subjects.*.apiGroup": {"rbac.authorization.k8s.io"},
 	},

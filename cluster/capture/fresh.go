@@ -233,9 +233,8 @@ func (r *Result) generate(ctx context.Context, s *Snapshot, o Options) (*workspa
 	if err != nil {
 		return nil, err
 	}
-	d := &deriver{snap: s, objects: s.Objects}
 	for _, svc := range w.Intent.Services {
-		svc.Autoscaled = d.autoscaled(svc.Name)
+		svc.Autoscaled = autoscaled(s.Objects, svc.Name)
 	}
 	g, err := w.Generate(ctx)
 	if err != nil {

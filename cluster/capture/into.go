@@ -56,11 +56,11 @@ type merge struct {
 
 // file is a manifest of the workspace.
 type file struct {
-	path    string // relative
-	old     []byte // as on disk, nil where there is none
-	data    []byte
-	ids     []manifest.ID
-	bases   []map[manifest.ID]map[string]any
+	path  string // relative
+	old   []byte // as on disk, nil where there is none
+	data  []byte
+	ids   []manifest.ID
+	bases []map[manifest.ID]map[string]any
 	// state is what the last import gave, and what this one gives.
 	state     map[manifest.ID]map[string]any
 	stateOld  []byte
@@ -211,7 +211,7 @@ func (m *merge) document(f *file, d *manifest.Document, o Object) error {
 	}
 	id := m.snap.full(d.ID)
 	lay := &overlay{kind: id.Group + "/" + id.Kind, theirs: m.opts.Theirs, fresh: m.fresh, held: shifted(o)}
-	live := m.wanted(withoutShift(o))
+	live := m.wanted(o, true)
 	v := versions{files: files, live: live, in: map[string]any{}}
 	for _, base := range f.bases {
 		if content, ok := base[id]; ok {
@@ -235,11 +235,14 @@ func (m *merge) document(f *file, d *manifest.Document, o Object) error {
 	return reconcile(d.Node, files, merged)
 }
 
-// wanted is what is to be in the files of an object, defaults included.
-func (m *merge) wanted(o Object) map[string]any {
+// wanted is what is to be in the files of an object, defaults included or not.
+func (m *merge) wanted(o Object, defaults bool) map[string]any {
 	id := o.ID()
-	content := cleaner{nodePorts: !m.opts.NodePorts}.clean(id.Group+"/"+id.Kind, o.Content)
-	if meta := mapping(content, "metadata"); meta["namespace"] == nil {
+	content := cleaner{defaults: !defaults, nodePorts: !m.opts.NodePorts}.clean(id.Group+"/"+id.Kind, withoutShift(o).Content)
+	if spec := mapping(content, "spec"); id.Kind == "Deployment" && autoscaled(m.objects, id.Name) {
+		delete(spec, "replicas") // else every apply would undo the autoscaler
+	}
+	if meta := mapping(content, "metadata"); defaults && meta["namespace"] == nil {
 		meta["namespace"] = m.snap.Namespace
 	}
 	return content
@@ -248,8 +251,7 @@ func (m *merge) wanted(o Object) map[string]any {
 // add writes an object that the workspace does not have to a file of its own.
 func (m *merge) add(o Object) error {
 	id := o.ID()
-	content := cleaner{defaults: true, nodePorts: !m.opts.NodePorts}.clean(id.Group+"/"+id.Kind, withoutShift(o).Content)
-	text, err := manifest.Encode(content, nil)
+	text, err := manifest.Encode(m.wanted(o, false), nil)
 	if err != nil {
 		return fmt.Errorf("write %s %s: %w", id.Kind, id.Name, err)
 	}
@@ -265,7 +267,7 @@ func (m *merge) add(o Object) error {
 	}
 	f.data = slices.Concat(f.data, []byte("---\n"), text)
 	f.touched = true
-	f.state[m.snap.full(id)] = m.wanted(withoutShift(o))
+	f.state[m.snap.full(id)] = m.wanted(o, true)
 	out := newOutcome(o, AsFile)
 	out.File, out.Why = path, kindGap(id)
 	m.result.Objects = append(m.result.Objects, out)

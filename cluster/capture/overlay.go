@@ -52,6 +52,9 @@ func (o *overlay) value(at, path string, v versions) any {
 	}
 	files, ok1 := v.files.(map[string]any)
 	live, ok2 := v.live.(map[string]any)
+	if noLive && (path == "metadata.labels" || path == "metadata.annotations") {
+		ok2 = true // some of them may be meshstorm's own
+	}
 	if ok1 && ok2 {
 		return o.mapping(at, path, files, live, v.bases)
 	}
@@ -154,7 +157,7 @@ func (o *overlay) mapping(at, path string, files, live map[string]any, bases []a
 			v.bases = append(v.bases, field(b, key))
 		}
 		merged := o.value(strings.TrimPrefix(at+"."+quote(key), "."), p, v)
-		if _, gone := merged.(absent); gone {
+		if _, gone := merged.(absent); gone || emptied(merged) && !emptied(field(files, key)) && !emptied(field(live, key)) {
 			delete(out, key)
 		} else {
 			out[key] = merged

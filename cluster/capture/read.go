@@ -24,7 +24,7 @@ import (
 // the cluster's own; they are not even asked for.
 var unread = map[schema.GroupKind]bool{
 	{Kind: "Pod"}: true, {Kind: "Endpoints"}: true, {Kind: "Event"}: true, {Kind: "PodTemplate"}: true,
-	{Kind: "ReplicationController"}: false,
+	{Kind: "ReplicationController"}:     false,
 	{Group: "apps", Kind: "ReplicaSet"}: true, {Group: "apps", Kind: "ControllerRevision"}: true,
 	{Group: "discovery.k8s.io", Kind: "EndpointSlice"}: true, {Group: "events.k8s.io", Kind: "Event"}: true,
 	{Group: "coordination.k8s.io", Kind: "Lease"}: true, {Group: "coordination.k8s.io", Kind: "LeaseCandidate"}: true,

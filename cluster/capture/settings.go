@@ -213,7 +213,7 @@ func (s *settler) service(c *bounded) {
 	if image != "" && (!ok || registry != cmp.Or(s.set.Image.Registry, deploy.PlaceholderRegistry) || tag != cmp.Or(s.set.Image.Tag, "v1")) {
 		edit("its image", func(own *deploy.ServiceSettings) { own.Image = image })
 	}
-	if n, ok := number(c.workload().Content, "spec", "replicas"); ok && n != 1 && n >= 0 && n < 1<<20 && !s.autoscaled(c.workload().ID().Name) {
+	if n, ok := number(c.workload().Content, "spec", "replicas"); ok && n != 1 && n >= 0 && n < 1<<20 && !autoscaled(s.objects, c.workload().ID().Name) {
 		replicas := int32(n)
 		edit("its replicas", func(own *deploy.ServiceSettings) { own.Replicas = &replicas })
 	}
@@ -249,8 +249,8 @@ func (s *settler) weights(c *bounded, edit func(string, func(*deploy.ServiceSett
 }
 
 // autoscaled tells whether an autoscaler owns the replicas of a Deployment.
-func (d *deriver) autoscaled(name string) bool {
-	return slices.ContainsFunc(d.objects, func(o Object) bool {
+func autoscaled(objects []Object, name string) bool {
+	return slices.ContainsFunc(objects, func(o Object) bool {
 		return o.ID().Kind == "HorizontalPodAutoscaler" && text(o.Content, "spec", "scaleTargetRef", "kind") == "Deployment" &&
 			text(o.Content, "spec", "scaleTargetRef", "name") == name
 	})
