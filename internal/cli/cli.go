@@ -149,7 +149,8 @@ what is wrong before anything is applied.`,
 	completeFlag(root, "directory", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
-	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newTest(a), newCompare(a), newExplain(a), newLab(a), newVersion(a))
+	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newTest(a), newCompare(a), newExplain(a),
+		newDiff(a), newApply(a), newDelete(a), newHistory(a), newUndo(a), newLab(a), newVersion(a))
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

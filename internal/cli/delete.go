@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshstorm/meshstorm/cluster"
+)
+
+type deleteFlags struct {
+	writeFlags
+	name   string
+	dryRun bool
+}
+
+func newDelete(a *app) *cobra.Command {
+	f := &deleteFlags{}
+	cmd := &cobra.Command{
+		Use:   "delete [DIR]",
+		Short: "Take a workspace out of the cluster",
+		Long: `Delete removes what this workspace applied, and nothing else: routes first, then what they named, then
+workloads and their configuration. It waits until the objects are really gone, and says what keeps them if not.
+Namespaces and CustomResourceDefinitions stay.`,
+		Example: `  meshstorm delete --dry-run
+  meshstorm delete`,
+		Args: atMostOneArg("workspace"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.delete(cmd.Context(), f, args) },
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.name, "name", "", "instead of a workspace: the name that `apply -f --name` was given")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be deleted")
+	return cmd
+}
+
+func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
+	if err := output(f.output, "text", "json"); err != nil {
+		return err
+	}
+	c, name, err := a.workspaceClient(ctx, &f.clusterFlags, f.name, args)
+	if err != nil {
+		return err
+	}
+	plan, err := c.PlanDelete(ctx, name)
+	if err != nil {
+		return clusterError(err)
+	}
+	if len(plan.Changes) == 0 {
+		fmt.Fprintf(a.Err, "workspace %s has nothing in namespace %s\n", name, c.Namespace)
+		return nil
+	}
+	if f.dryRun {
+		if f.output == "json" {
+			return outsideOrNil(writeJSON(a, plan.ChangeSet))
+		}
+		writeFields(a.Out, &plan.ChangeSet)
+		return nil
+	}
+	writeFields(a.Err, &plan.ChangeSet)
+	question := fmt.Sprintf("Delete %d objects of workspace %s from namespace %s of %s?", plan.Count(cluster.Delete), name, c.Namespace, c.Server())
+	if err := a.confirm(f.yes, "--yes", question); err != nil {
+		return err
+	}
+	ctx, hold, err := a.take(ctx, c, name, f.lockWait)
+	if err != nil {
+		return err
+	}
+	defer hold.Release()
+	show := a.newProgress()
+	options := cluster.ApplyOptions{Wait: f.wait, Timeout: f.timeout, Progress: show.event}
+	if f.wait {
+		options.Sync = a.syncer(c, f.noSyncWait)
+	}
+	err = c.Delete(ctx, plan, options)
+	show.end()
+	if f.output == "json" {
+		if err := writeJSON(a, plan.ChangeSet); err != nil {
+			return outside(err)
+		}
+		return clusterError(err)
+	}
+	if err == nil {
+		fmt.Fprintf(a.Out, "%d objects deleted\n", plan.Count(cluster.Delete))
+	}
+	return clusterError(err)
+}
+
+func outsideOrNil(err error) error {
+	if err != nil {
+		return outside(err)
+	}
+	return nil
+}
+
+// workspaceClient connects for a verb that needs a workspace's name and
+// namespace, and none of its manifests.
+func (a *app) workspaceClient(ctx context.Context, f *clusterFlags, name string, args []string) (*cluster.Client, string, error) {
+	if name != "" {
+		c, err := f.connect(a, "")
+		return c, name, err
+	}
+	root, err := a.root(args)
+	if err != nil {
+		return nil, "", err
+	}
+	w, err := a.open(ctx, root, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := a.connectFor(f, &wanted{workspace: w})
+	return c, w.Settings.Workspace, err
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/meshstorm/meshstorm/check"
+	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/manifest"
+	"github.com/meshstorm/meshstorm/workspace"
+)
+
+// wanted is what a cluster verb works on: a workspace, or files that have none.
+type wanted struct {
+	workspace *workspace.Workspace // nil for -f
+	name      string               // the workspace's; names the inventory
+	namespace string               // the settings'; "" where they do not say
+	input     *check.Input
+	objects   []cluster.Object
+}
+
+// wanted reads the objects of a workspace, or with -f of files.
+func (a *app) wanted(ctx context.Context, args, files []string) (*wanted, error) {
+	if len(files) > 0 {
+		return a.wantedFiles(args, files)
+	}
+	root, err := a.root(args)
+	if err != nil {
+		return nil, err
+	}
+	w, err := a.open(ctx, root, nil)
+	if err != nil {
+		return nil, err
+	}
+	in, err := w.CheckInput()
+	if err != nil {
+		return nil, classify(err)
+	}
+	want := &wanted{workspace: w, name: w.Settings.Workspace, input: in}
+	if w.Settings.Origin("namespace") != "default" {
+		want.namespace = w.Settings.Namespace
+	}
+	if want.objects, err = objectsOf(in); err != nil {
+		return nil, err
+	}
+	if len(want.objects) == 0 {
+		return nil, usage("%s has no objects yet; `meshstorm generate` writes them", root)
+	}
+	return want, nil
+}
+
+func (a *app) wantedFiles(args, files []string) (*wanted, error) {
+	if len(args) > 0 {
+		return nil, usage("name a workspace or files with -f, not both")
+	}
+	if err := a.enter(); err != nil {
+		return nil, err
+	}
+	in, err := a.filesInput(files)
+	if err != nil {
+		return nil, err
+	}
+	want := &wanted{name: "files", input: in}
+	if want.objects, err = objectsOf(in); err != nil {
+		return nil, err
+	}
+	if len(want.objects) == 0 {
+		return nil, usage("%s: no objects", strings.Join(files, ", "))
+	}
+	return want, nil
+}
+
+// objectsOf turns documents into objects; what is no object is bad input.
+func objectsOf(in *check.Input) ([]cluster.Object, error) {
+	faults := in.Errors
+	var all []cluster.Object
+	for _, d := range in.Documents {
+		if d.Node == nil {
+			continue
+		}
+		data, err := d.JSON()
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s:%d: %w", d.Path, d.Line, err))
+			continue
+		}
+		o := &unstructured.Unstructured{}
+		if err := o.UnmarshalJSON(data); err != nil {
+			faults = append(faults, fmt.Errorf("%s:%d: %w; expected an object with apiVersion, kind and metadata.name", d.Path, d.Line, err))
+			continue
+		}
+		all = append(all, cluster.Object{Unstructured: o, File: d.Path, Line: d.Line, Locate: locate(d)})
+	}
+	if len(faults) > 0 {
+		return nil, &exit{ExitUsage, errors.Join(faults...)}
+	}
+	return all, nil
+}
+
+func locate(d *manifest.Document) func(string) int {
+	return func(field string) int {
+		line, _, _ := d.Locate(field)
+		return line
+	}
+}
+
+// clusterError gives an error of the cluster packages its exit code.
+func clusterError(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, cluster.ErrInput):
+		return &exit{ExitUsage, err}
+	case errors.Is(err, cluster.ErrRefused), errors.Is(err, cluster.ErrNoRevision):
+		return &exit{ExitNo, err}
+	}
+	if coded := (*exit)(nil); errors.As(err, &coded) {
+		return err
+	}
+	return outside(err)
+}
