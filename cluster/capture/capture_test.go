@@ -109,9 +109,8 @@ func objects(t testing.TB, namespace, text string) map[string]any {
 	return all
 }
 
-// settled fails where generate would still change the workspace or check finds
-// errors that the input does not have.
-func settled(t testing.TB, dir string) {
+// generated fails where generate would still change the workspace.
+func generated(t testing.TB, dir string) *workspace.Workspace {
 	t.Helper()
 	w, err := workspace.Open(context.Background(), dir, workspace.Options{})
 	if err != nil {
@@ -130,6 +129,13 @@ func settled(t testing.TB, dir string) {
 	if c := g.Conflicts(); len(c) > 0 {
 		t.Errorf("generate finds conflicts: %+v", c)
 	}
+	return w
+}
+
+// settled fails where generate would change the workspace or check finds errors.
+func settled(t testing.TB, dir string) {
+	t.Helper()
+	w := generated(t, dir)
 	in, err := w.CheckInput()
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +178,88 @@ func TestTheExampleWithoutItsModelComesBackAsItIs(t *testing.T) {
 	if diff := cmp.Diff(objects(t, "default", text), objects(t, "default", read(t, filepath.Join(dir, "kubernetes")))); diff != "" {
 		t.Errorf("the workspace's objects differ from the imported ones (-in +workspace):\n%s", diff)
 	}
-	t.Log(dump(r))
+	if r.Model == "" || len(r.Services) != 3 {
+		t.Errorf("%s", dump(r))
+	}
 	settled(t, dir)
+}
+
+func TestEveryPitfallIsImportedAndReported(t *testing.T) {
+	dirs, err := filepath.Glob("../../docs/pitfalls/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		for _, name := range []string{"bad", "fixed", "bad.yaml", "fixed.yaml"} {
+			path := filepath.Join(dir, name)
+			info, err := os.Stat(path)
+			if err != nil {
+				continue
+			}
+			t.Run(filepath.Base(dir)+"/"+name, func(t *testing.T) {
+				if info.IsDir() {
+					path = filepath.Join(path, "kubernetes")
+				}
+				docs, err := readDocs(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				roundTrip(t, docs)
+			})
+		}
+	}
+}
+
+// readDocs reads a YAML file or all files of a folder.
+func readDocs(path string) ([]*manifest.Document, error) {
+	in, err := workspace.FilesInput([]string{path})
+	if err != nil {
+		return nil, err
+	}
+	return in.Documents, nil
+}
+
+// roundTrip imports documents into a new workspace, and fails unless all of them
+// are reported, what is kept comes back as it was, and generate keeps it.
+func roundTrip(t testing.TB, docs []*manifest.Document) {
+	t.Helper()
+	s, out, err := capture.FromDocuments(docs, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, dir := makeNew(t, s)
+	r.Add(out)
+	reported := map[string]bool{}
+	for _, o := range r.Objects {
+		reported[o.Kind+"/"+o.Name] = true
+	}
+	var text strings.Builder
+	for _, d := range docs {
+		if d.Node == nil {
+			continue
+		}
+		if !reported[d.ID.Kind+"/"+d.ID.Name] {
+			t.Errorf("%s/%s is not in the report", d.ID.Kind, d.ID.Name)
+		}
+		data, err := d.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString("\n---\n" + string(data))
+	}
+	want := objects(t, s.Namespace, text.String())
+	for _, o := range r.Objects {
+		if o.Fate == capture.LeftOut {
+			ns := o.Namespace
+			if ns == "" {
+				ns = s.Namespace
+			}
+			delete(want, strings.Join([]string{o.APIGroup, o.Kind, ns, o.Name}, "/"))
+		}
+	}
+	got := objects(t, s.Namespace, read(t, filepath.Join(dir, "kubernetes")))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the workspace's objects differ from the imported ones (-in +workspace):\n%s", diff)
+	}
+	generated(t, dir)
 }

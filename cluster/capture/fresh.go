@@ -28,7 +28,7 @@ import (
 // workloads and routes. The workspace's objects are those of the snapshot; what
 // meshstorm would generate besides is taken out again. The error wraps
 // ErrNothing for a snapshot without objects.
-func New(ctx context.Context, dir string, s *Snapshot, o Options) (r *Result, err error) {
+func New(ctx context.Context, dir string, s *Snapshot, o Options) (*Result, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -37,45 +37,48 @@ func New(ctx context.Context, dir string, s *Snapshot, o Options) (r *Result, er
 	if err != nil {
 		return nil, err
 	}
-	r = &Result{APIVersion: APIVersion, Root: root, Namespace: s.Namespace, Created: true, Skipped: s.Skipped, staging: staging}
-	defer func() {
-		if err != nil {
-			r.Close()
-			r = nil
-		}
-	}()
-	doc, settings, err := r.modelOf(s, filepath.Base(root))
-	if err != nil {
+	r := &Result{APIVersion: APIVersion, Root: root, Namespace: s.Namespace, Created: true, Skipped: s.Skipped, staging: staging}
+	if err := r.makeNew(ctx, s, o); err != nil {
+		r.Close()
 		return nil, err
 	}
-	if err := stage(ctx, staging, doc, settings); err != nil {
-		return nil, err
+	return r, nil
+}
+
+// makeNew makes the workspace in the temporary folder.
+func (r *Result) makeNew(ctx context.Context, s *Snapshot, o Options) error {
+	doc, settings, err := r.modelOf(s, filepath.Base(r.Root))
+	if err != nil {
+		return err
+	}
+	if err := stage(ctx, r.staging, doc, settings); err != nil {
+		return err
 	}
 	w, err := r.generate(ctx, s, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m, err := newMerge(staging, s, o, r)
+	m, err := newMerge(r.staging, s, o, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	m.fresh = true
 	if err := m.takeOut(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := m.run(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if err := manifest.Commit(ctx, staging, r.changes); err != nil {
-		return nil, err
+	if err := manifest.Commit(ctx, r.staging, r.changes); err != nil {
+		return err
 	}
 	r.servicesOf(w.Intent)
 	r.gapsOf(m.objects, s, w.Intent)
 	if err := r.listFiles(); err != nil {
-		return nil, err
+		return err
 	}
 	r.finish()
-	return r, ctx.Err()
+	return ctx.Err()
 }
 
 // modelOf gives the model and the settings, taken from the objects or derived.
