@@ -16,9 +16,15 @@ const (
 	syncTimeout = 10 * time.Second
 	// blindWait stands for asking istiod where there is no right to.
 	blindWait = 3 * time.Second
+	// settle is how long the endpoints of pods that have just become ready may
+	// need to istiod, before it can be asked whether proxies acknowledged them.
+	settle = time.Second
 )
 
 func (l *live) known(ctx context.Context, s *State) error {
+	if err := sleep(ctx, settle); err != nil {
+		return err
+	}
 	e, err := l.expectation(ctx, s)
 	if err != nil {
 		return err
