@@ -104,6 +104,8 @@ func objects(t testing.TB, namespace, text string) map[string]any {
 			meta["namespace"] = namespace
 		}
 		delete(m, "apiVersion")
+		m = capture.Bare(d.ID.Group+"/"+d.ID.Kind, m)
+		meta, _ = m["metadata"].(map[string]any)
 		all[strings.Join([]string{d.ID.Group, d.ID.Kind, meta["namespace"].(string), d.ID.Name}, "/")] = m
 	}
 	return all

@@ -44,9 +44,8 @@ func quarter() map[string]any { return map[string]any{"maxSurge": "25%", "maxUna
 var kindDefaults = map[string]map[string][]any{
 	"apps/Deployment": {
 		"spec.replicas": {int64(1)}, "spec.progressDeadlineSeconds": {int64(600)}, "spec.revisionHistoryLimit": {int64(10)},
-		"spec.strategy":      {map[string]any{"type": "RollingUpdate", "rollingUpdate": quarter()}, map[string]any{"type": "RollingUpdate"}},
-		"spec.strategy.type": {"RollingUpdate"}, "spec.strategy.rollingUpdate": {quarter()},
-		"spec.strategy.rollingUpdate.maxSurge": {"25%"}, "spec.strategy.rollingUpdate.maxUnavailable": {"25%"},
+		"spec.strategy":               {map[string]any{"type": "RollingUpdate", "rollingUpdate": quarter()}, map[string]any{"type": "RollingUpdate"}},
+		"spec.strategy.rollingUpdate": {quarter()},
 	},
 	"apps/StatefulSet": {
 		"spec.replicas": {int64(1)}, "spec.revisionHistoryLimit": {int64(10)}, "spec.podManagementPolicy": {"OrderedReady"},
@@ -210,7 +209,7 @@ func (c cleaner) value(kind, path string, v any) any {
 			p := strings.TrimPrefix(path+"."+key, ".")
 			if field == nil || isServers(kind, p, key, field) ||
 				c.nodePorts && kind == "/Service" && p == "spec.ports.*.nodePort" ||
-				c.defaults && isDefault(kind, p, field, v) {
+				c.defaults && key != "replicas" && isDefault(kind, p, field, v) { // how many run is what people look for
 				continue
 			}
 			cleaned := c.value(kind, p, field)
