@@ -49,7 +49,8 @@ var kindDefaults = map[string]map[string][]any{
 	},
 	"apps/StatefulSet": {
 		"spec.replicas": {int64(1)}, "spec.revisionHistoryLimit": {int64(10)}, "spec.podManagementPolicy": {"OrderedReady"},
-		"spec.updateStrategy":                       {map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"partition": int64(0)}}},
+		"spec.updateStrategy": {map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"partition": int64(0)}},
+			map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"partition": int64(0), "maxUnavailable": int64(1)}}},
 		"spec.persistentVolumeClaimRetentionPolicy": {map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}},
 		"spec.volumeClaimTemplates.*.status":        {map[string]any{"phase": "Pending"}}, "spec.volumeClaimTemplates.*.spec.volumeMode": {"Filesystem"},
 		"spec.volumeClaimTemplates.*.kind": {"PersistentVolumeClaim"}, "spec.volumeClaimTemplates.*.apiVersion": {"v1"},
@@ -71,9 +72,10 @@ var kindDefaults = map[string]map[string][]any{
 		"spec.externalTrafficPolicy": {"Cluster"}, "spec.allocateLoadBalancerNodePorts": {true}, "spec.ports.*.protocol": {"TCP"},
 		"spec.sessionAffinityConfig": {map[string]any{"clientIP": map[string]any{"timeoutSeconds": int64(10800)}}},
 	},
-	"/PersistentVolumeClaim":              {"spec.volumeMode": {"Filesystem"}},
-	"autoscaling/HorizontalPodAutoscaler": {"spec.minReplicas": {int64(1)}},
-	"networking.k8s.io/NetworkPolicy":     {"spec.ingress.*.ports.*.protocol": {"TCP"}, "spec.egress.*.ports.*.protocol": {"TCP"}},
+	"/PersistentVolumeClaim": {"spec.volumeMode": {"Filesystem"}},
+	"autoscaling/HorizontalPodAutoscaler": {"spec.minReplicas": {int64(1)}, "spec.metrics": {[]any{map[string]any{"type": "Resource",
+		"resource": map[string]any{"name": "cpu", "target": map[string]any{"type": "Utilization", "averageUtilization": int64(80)}}}}}},
+	"networking.k8s.io/NetworkPolicy": {"spec.ingress.*.ports.*.protocol": {"TCP"}, "spec.egress.*.ports.*.protocol": {"TCP"}},
 	"rbac.authorization.k8s.io/RoleBinding": {
 		"subjects.*.apiGroup": {"rbac.authorization.k8s.io"},
 	},
@@ -185,7 +187,7 @@ func isServers(kind, path, key string, value any) bool {
 	case "/ServiceAccount":
 		return path == "secrets"
 	case "batch/Job":
-		return path == "spec.selector" || strings.HasSuffix(key, "controller-uid") || path == "spec.template.metadata.labels."+key && strings.HasSuffix(key, "job-name")
+		return path == "spec.selector" || strings.HasSuffix(path, "metadata.labels."+key) && (strings.HasSuffix(key, "controller-uid") || strings.HasSuffix(key, "job-name"))
 	}
 	return false
 }

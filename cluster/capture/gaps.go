@@ -45,6 +45,8 @@ func (r *Result) gapsOf(objects []Object, s *Snapshot, m *deploy.Model) {
 		switch {
 		case text(o.Content, "spec", "type") == "ExternalName":
 			r.note(about, "it stands for the external host "+text(o.Content, "spec", "externalName")+", which the model would draw as an external system")
+		case len(mapping(o.Content, "spec", "selector")) == 0:
+			r.note(about, "it has no selector: somebody writes its endpoints, which are not imported")
 		case len(workloads) == 0:
 			r.note(about, "no workload has the pods that it selects, so no bounded context stands behind it")
 		}

@@ -85,13 +85,38 @@ func secretReason(name string, o Object) string {
 // split takes the noise out of a snapshot.
 func (s *Snapshot) split() (kept []Object, out []Outcome) {
 	for _, o := range s.Objects {
-		if why := noise(o); why != "" {
+		why := noise(o)
+		if set := s.claimant(o.ID()); why == "" && set != "" {
+			why = "made by StatefulSet " + set + " for one of its pods"
+		}
+		if why != "" {
 			out = append(out, leftOut(o, why))
 			continue
 		}
 		kept = append(kept, o)
 	}
 	return kept, out
+}
+
+// claimant is the StatefulSet that a volume claim was made for, by its name:
+// TEMPLATE-STATEFULSET-ORDINAL.
+func (s *Snapshot) claimant(id manifest.ID) string {
+	end := strings.LastIndexByte(id.Name, '-')
+	if id.Kind != "PersistentVolumeClaim" || end < 0 || strings.Trim(id.Name[end+1:], "0123456789") != "" {
+		return ""
+	}
+	for _, o := range s.Objects {
+		set := o.ID()
+		if set.Kind != "StatefulSet" || s.full(set).Namespace != s.full(id).Namespace {
+			continue
+		}
+		for _, claim := range items(o.Content, "spec", "volumeClaimTemplates") {
+			if id.Name[:end] == text(claim, "metadata", "name")+"-"+set.Name {
+				return set.Name
+			}
+		}
+	}
+	return ""
 }
 
 // full is an object's ID with the snapshot's namespace where it has none.
