@@ -16,8 +16,6 @@ package shift
 import (
 	"errors"
 	"time"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Annotation holds the State of a running shift, as JSON.
@@ -36,6 +34,7 @@ const (
 	RuleTesters      = RulePrefix + "testers-"
 	RuleStickyCanary = RulePrefix + "sticky-canary-"
 	RuleStickyStable = RulePrefix + "sticky-stable-"
+	RuleMirror       = RulePrefix + "mirror-"
 )
 
 // ErrState says that the annotation's text is no State.
@@ -102,38 +101,3 @@ type Report struct {
 	// subsets, and got the shift's weights.
 	New []string
 }
-
-// Read gives the state that a VirtualService carries, nil if it carries none.
-// The error wraps ErrState.
-func Read(vs *unstructured.Unstructured) (*State, error) { panic("not written yet") }
-
-// Encode is the annotation's value.
-func (s *State) Encode() string { panic("not written yet") }
-
-// Strip gives a copy without the rules that Overlay added.
-func Strip(vs *unstructured.Unstructured) *unstructured.Unstructured { panic("not written yet") }
-
-// Overlay gives desired as it must look while the shift runs. It changes
-// neither argument; a nil state strips only.
-func Overlay(desired *unstructured.Unstructured, state *State) (*unstructured.Unstructured, Report, error) {
-	panic("not written yet")
-}
-
-// Move gives the weights that a state needs to send traffic for host as asked
-// (subset to weight, which add up to 100) in every http rule of the
-// VirtualService that routes to two or more of these subsets, or to one of them
-// alone. host is the short or full name of a Service in namespace. A
-// VirtualService that does not route there is an error that says so.
-func Move(vs *unstructured.Unstructured, host, namespace string, weights map[string]int) ([]Weight, error) {
-	panic("not written yet")
-}
-
-// Current reads the weights of a VirtualService for a host, by rule.
-func Current(vs *unstructured.Unstructured, host, namespace string) []Weight {
-	panic("not written yet")
-}
-
-// GitOps says which tool keeps this object in step with a repository and would
-// set its rules back: Argo CD or Flux, by their tracking labels and annotations,
-// or another manager that applied spec.http. "" if none does.
-func GitOps(vs *unstructured.Unstructured) (tool, setting string) { panic("not written yet") }
