@@ -122,7 +122,7 @@ func (e *Engine) Start(ctx context.Context, p *Proposal) (*State, error) {
 		return nil, err
 	}
 	r.tell("")
-	return s, r.carry(within)
+	return s, whole(within, r.carry(within))
 }
 
 // ResumeOptions say how to go on.
@@ -238,7 +238,15 @@ func (e *Engine) claim(ctx context.Context, service string, begin func(context.C
 	if err := begin(within, r); err != nil {
 		return s, err
 	}
-	return s, r.carry(within)
+	return s, whole(within, r.carry(within))
+}
+
+// whole says why a context ended, where it was the Lease that was lost.
+func whole(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, cluster.ErrLost) {
+		return fmt.Errorf("%w: %w", ErrTaken, cause)
+	}
+	return err
 }
 
 // end acts itself where nobody holds the rollout, and asks the holder where

@@ -139,13 +139,7 @@ func (e *Engine) checkRoutes(ctx context.Context, proposal *Proposal, c Consent)
 	var refusals []error
 	for _, vs := range routes {
 		refusals = append(refusals, e.checkRoute(vs, s, c)...)
-		for _, w := range shift.Current(vs, p.Service, p.Namespace) {
-			if w.Subset == "" {
-				proposal.Warnings = append(proposal.Warnings, fmt.Sprintf("rule %q of VirtualService %s sends to %s without a subset: it reaches the canary by the number of its pods, whatever the weights", w.Rule, vs.GetName(), p.Service))
-				continue
-			}
-			s.Before[vs.GetName()] = append(s.Before[vs.GetName()], w)
-		}
+		s.Before[vs.GetName()] = shift.Current(vs, p.Service, p.Namespace)
 	}
 	if !meshRoute(routes, p.Service, p.Namespace) {
 		id := cluster.ID{Group: virtualServices.Group, Kind: virtualServices.Kind, Namespace: p.Namespace, Name: "vsvc-" + p.Service + "-mesh"}

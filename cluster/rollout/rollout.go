@@ -94,8 +94,8 @@ type Plan struct {
 // ErrPlan says that a plan makes no sense.
 var ErrPlan = errors.New("the plan cannot be carried out")
 
-// cookieName is RFC 6265's token.
-var cookieName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+// cookieName is what package shift can match in a cookie header.
+var cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // Complete fills in the defaults and checks the plan. Errors wrap ErrPlan.
 func (p *Plan) Complete() error {

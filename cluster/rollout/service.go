@@ -66,7 +66,7 @@ func (e *Engine) get(ctx context.Context, kind schema.GroupVersionKind, namespac
 	return e.Client.Get(ctx, kind, cluster.ID{Group: kind.Group, Kind: kind.Kind, Namespace: namespace, Name: name})
 }
 
-// routes are the VirtualServices that send to subsets of a service: those for
+// routes are the VirtualServices that send to a service: those for
 // callers inside the mesh first, so that no request goes ahead of them.
 func (e *Engine) routes(ctx context.Context, namespace, service string) ([]*unstructured.Unstructured, error) {
 	all, err := e.list(ctx, virtualServices, namespace)
@@ -74,7 +74,7 @@ func (e *Engine) routes(ctx context.Context, namespace, service string) ([]*unst
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(vs *unstructured.Unstructured) bool {
-		return !slices.ContainsFunc(shift.Current(vs, service, namespace), func(w shift.Weight) bool { return w.Subset != "" })
+		return len(shift.Current(vs, service, namespace)) == 0
 	})
 	slices.SortStableFunc(all, func(a, b *unstructured.Unstructured) int {
 		if m, n := forMesh(a), forMesh(b); m != n {

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/shift"
@@ -81,6 +81,41 @@ type writing struct {
 	plan               string // the rollout's id; "" for a shift by hand
 	service, namespace string
 	force              bool // take spec.http over from others
+	// laid are the cookie and the mirror that may have been laid into rules: an
+	// annotation that was written without the rules does not tell of them.
+	laid Traffic
+}
+
+// clean is base without what any overlay added.
+func (w writing) clean(vs, base *unstructured.Unstructured) *unstructured.Unstructured {
+	base = base.DeepCopy()
+	keep := base.GetAnnotations()
+	for _, state := range []*shift.State{w.state(base), mustRead(vs)} {
+		if state == nil {
+			continue
+		}
+		base.SetAnnotations(map[string]string{shift.Annotation: state.Encode()})
+		base = shift.Strip(base)
+	}
+	base.SetAnnotations(keep)
+	return shift.Strip(base)
+}
+
+// state is one that names all that this writing may have laid; nil for nothing.
+func (w writing) state(vs *unstructured.Unstructured) *shift.State {
+	current := shift.Current(vs, w.service, w.namespace)
+	if w.laid.Sticky == nil && w.laid.Mirror == nil || len(current) == 0 {
+		return nil
+	}
+	return &shift.State{Plan: w.plan, Since: time.Unix(0, 0).UTC(), Weights: current, Sticky: w.laid.Sticky, Mirror: w.laid.Mirror}
+}
+
+func mustRead(vs *unstructured.Unstructured) *shift.State {
+	state, err := shift.Read(vs)
+	if err != nil {
+		return nil // what cannot be read cannot be looked for
+	}
+	return state
 }
 
 // write lays traffic over one VirtualService: the annotation first, so that an
@@ -96,7 +131,8 @@ func (e *Engine) write(ctx context.Context, id cluster.ID, w writing, t Traffic)
 		if err != nil {
 			return err
 		}
-		weights, err := shift.Move(shift.Strip(base), w.service, w.namespace, t.Weights)
+		base = w.clean(vs, base)
+		weights, err := shift.Move(base, w.service, w.namespace, t.Weights)
 		if err != nil {
 			return fmt.Errorf("VirtualService %s: %w", id.Name, err)
 		}
@@ -141,7 +177,13 @@ func sameRules(a, b *unstructured.Unstructured) bool {
 }
 
 func (s *State) writing() writing {
-	return writing{plan: s.Plan.ID, service: s.Plan.Service, namespace: s.Plan.Namespace, force: s.Plan.ForceConflicts}
+	w := writing{plan: s.Plan.ID, service: s.Plan.Service, namespace: s.Plan.Namespace, force: s.Plan.ForceConflicts}
+	w.laid.Mirror = s.Plan.Mirror
+	if s.Plan.Sticky != "" {
+		w.laid.Sticky = &shift.Sticky{Cookie: s.Plan.Sticky, Stable: s.Stable, Canary: s.Canary}
+	}
+	w.laid = s.forSubsets(w.laid)
+	return w
 }
 
 // forSubsets gives testers and mirror the subsets of this service.
@@ -206,16 +248,16 @@ func (e *Engine) endShift(ctx context.Context, id cluster.ID, w writing, before 
 		if err != nil {
 			return err
 		}
-		if err := e.applyRules(ctx, vs, restored(shift.Strip(base), w.service, w.namespace, before), w.force); err != nil {
+		if err := e.applyRules(ctx, vs, restored(w.clean(vs, base), w.service, w.namespace, before), w.force); err != nil {
 			return err
 		}
 		return e.Client.EndShift(ctx, vs)
 	})
 }
 
-// restored gives the rules the weights that they had before. A subset that a
-// rule did not have goes, if it has no weight; a rule that came since keeps what
-// it has.
+// restored gives the rules the destinations that they had before: a subset that
+// a rule did not have goes, and a destination without a subset comes back. A
+// rule that came since keeps what it has.
 func restored(vs *unstructured.Unstructured, service, namespace string, before []shift.Weight) *unstructured.Unstructured {
 	vs = vs.DeepCopy()
 	rules, _, _ := unstructured.NestedSlice(vs.Object, "spec", "http")
@@ -223,43 +265,56 @@ func restored(vs *unstructured.Unstructured, service, namespace string, before [
 		rule, _ := item.(map[string]any)
 		name, _ := rule["name"].(string)
 		had := slices.DeleteFunc(slices.Clone(before), func(w shift.Weight) bool { return w.Rule != name })
-		if len(had) == 0 {
-			continue
+		if targets, _ := rule["route"].([]any); len(had) > 0 && len(targets) > 0 {
+			rule["route"] = destinations(targets, service, namespace, had)
 		}
-		targets, _ := rule["route"].([]any)
-		var kept []any
-		for _, t := range targets {
-			target, _ := t.(map[string]any)
-			to, _ := target["destination"].(map[string]any)
-			written, _ := to["host"].(string)
-			subset, _ := to["subset"].(string)
-			at := slices.IndexFunc(had, func(w shift.Weight) bool { return w.Host == written && w.Subset == subset })
-			switch {
-			case at >= 0 && (len(had) > 1 || target["weight"] != nil):
-				target["weight"] = int64(had[at].Weight)
-			case at >= 0:
-			case names(written, service, namespace) && weightOf(target) == 0:
-				continue
-			}
-			kept = append(kept, t)
-		}
-		if len(kept) == 1 && len(targets) > 1 {
-			delete(kept[0].(map[string]any), "weight")
-		}
-		rule["route"] = kept
 	}
 	_ = unstructured.SetNestedSlice(vs.Object, rules, "spec", "http")
 	return vs
 }
 
-func weightOf(target map[string]any) int {
-	switch v := reflect.ValueOf(target["weight"]); {
-	case !v.IsValid():
-		return 0
-	case v.CanInt():
-		return int(v.Int())
-	case v.CanFloat():
-		return int(v.Float())
+func destinations(targets []any, service, namespace string, had []shift.Weight) []any {
+	var ours, all []any
+	for _, t := range targets {
+		if names(hostAndSubset(t).Host, service, namespace) {
+			ours = append(ours, t)
+		}
 	}
-	return 0
+	alone := len(had) == 1 && len(ours) == len(targets)
+	for _, t := range targets {
+		to := hostAndSubset(t)
+		if !names(to.Host, service, namespace) {
+			all = append(all, t)
+			continue
+		}
+		if len(ours) == 0 || hostAndSubset(ours[0]) != to {
+			continue
+		}
+		// Where the first of the service's stands, all of those before come.
+		for _, w := range had {
+			at := slices.IndexFunc(ours, func(t any) bool { return hostAndSubset(t).Subset == w.Subset })
+			same := at >= 0
+			target := runtime.DeepCopyJSONValue(ours[max(at, 0)]).(map[string]any)
+			destination, _ := target["destination"].(map[string]any)
+			if destination["subset"] = w.Subset; w.Subset == "" {
+				delete(destination, "subset")
+			}
+			switch {
+			case !alone:
+				target["weight"] = int64(w.Weight)
+			case len(targets) > 1 || !same:
+				delete(target, "weight") // the shift brought it
+			}
+			all = append(all, target)
+		}
+	}
+	return all
+}
+
+func hostAndSubset(target any) shift.Weight {
+	t, _ := target.(map[string]any)
+	to, _ := t["destination"].(map[string]any)
+	written, _ := to["host"].(string)
+	subset, _ := to["subset"].(string)
+	return shift.Weight{Host: written, Subset: subset}
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/shift"
 )
 
 // defaultTimeout is how long pods have to become ready.
@@ -70,6 +71,11 @@ func (l *live) prepare(ctx context.Context, s *State, pods int32) error {
 			return err
 		}
 	}
+	if s.bare() {
+		if err := l.move(ctx, s, s.all(s.Stable)); err != nil {
+			return err
+		}
+	}
 	stable, err := l.deployment(ctx, s.Plan.Namespace, s.Plan.Service)
 	if err != nil {
 		return err
@@ -80,6 +86,18 @@ func (l *live) prepare(ctx context.Context, s *State, pods int32) error {
 	}
 	_, err = l.Client.ApplyObject(ctx, canary, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
 	return err
+}
+
+// bare reports whether a rule sends to the service without a subset: as soon as
+// the canary has pods it would reach them by their number, so it must not be so
+// any more before.
+func (s *State) bare() bool {
+	for _, all := range s.Before {
+		if slices.ContainsFunc(all, func(w shift.Weight) bool { return w.Subset == "" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // applied is what meshstorm applied of an object; of one that it never applied
@@ -182,11 +200,16 @@ func change(d *unstructured.Unstructured, p *Plan) error {
 	return unstructured.SetNestedSlice(d.Object, containers, "spec", "template", "spec", "containers")
 }
 
-// withEnv sets variables, new ones at the end.
+// withEnv sets variables where they stand, new ones at the end: another order
+// would be another template, and new pods.
 func withEnv(env []any, more map[string]string) []any {
 	for _, name := range slices.Sorted(maps.Keys(more)) {
-		env = slices.DeleteFunc(env, func(item any) bool { return named(item, name) })
-		env = append(env, map[string]any{"name": name, "value": more[name]})
+		value := map[string]any{"name": name, "value": more[name]}
+		if at := slices.IndexFunc(env, func(item any) bool { return named(item, name) }); at >= 0 {
+			env[at] = value
+		} else {
+			env = append(env, value)
+		}
 	}
 	return env
 }
@@ -298,30 +321,21 @@ func (l *live) templates(ctx context.Context, s *State) (old, promoted map[strin
 // dropCanaryEnv gives the variables that were for the canary alone the values
 // that stable has, or takes them out.
 func dropCanaryEnv(template, old map[string]any, p *Plan) {
+	before := envOf(old, p.Container)
 	containers, _, _ := unstructured.NestedSlice(template, "spec", "containers")
-	before, _, _ := unstructured.NestedSlice(old, "spec", "containers")
 	for _, item := range containers {
 		container, _ := item.(map[string]any)
 		if container["name"] != p.Container {
 			continue
 		}
 		env, _ := container["env"].([]any)
-		kept := slices.DeleteFunc(slices.Clone(env), func(item any) bool {
-			m, _ := item.(map[string]any)
-			name, _ := m["name"].(string)
-			_, ours := p.CanaryEnv[name]
-			return ours
-		})
-		for _, other := range before {
-			if !named(other, p.Container) {
-				continue
-			}
-			was, _ := other.(map[string]any)["env"].([]any)
-			for _, v := range was {
-				name, _ := v.(map[string]any)["name"].(string)
-				if _, ours := p.CanaryEnv[name]; ours {
-					kept = append(kept, v)
-				}
+		var kept []any
+		for _, v := range env {
+			name := nameOf(v)
+			if _, ours := p.CanaryEnv[name]; !ours {
+				kept = append(kept, v)
+			} else if at := slices.IndexFunc(before, func(item any) bool { return named(item, name) }); at >= 0 {
+				kept = append(kept, before[at])
 			}
 		}
 		if container["env"] = kept; len(kept) == 0 {
@@ -329,6 +343,17 @@ func dropCanaryEnv(template, old map[string]any, p *Plan) {
 		}
 	}
 	_ = unstructured.SetNestedSlice(template, containers, "spec", "containers")
+}
+
+func envOf(template map[string]any, container string) []any {
+	containers, _, _ := unstructured.NestedSlice(template, "spec", "containers")
+	for _, item := range containers {
+		if named(item, container) {
+			env, _ := item.(map[string]any)["env"].([]any)
+			return env
+		}
+	}
+	return nil
 }
 
 func (l *live) adopt(ctx context.Context, s *State, template map[string]any) error {
