@@ -265,3 +265,7 @@ func roundTrip(t testing.TB, docs []*manifest.Document) {
 	}
 	generated(t, dir)
 }
+
+func docsOf(text string) ([]*manifest.Document, error) {
+	return manifest.Parse("in.yaml", []byte(text))
+}

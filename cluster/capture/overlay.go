@@ -75,7 +75,7 @@ func (o *overlay) value(at, path string, v versions) any {
 // word: what the server drops, and meshstorm's own marks.
 func (o *overlay) stays(path string, files any, in map[string]any) bool {
 	switch {
-	case path == "metadata.namespace", path == "metadata.labels."+topping.PartOf, path == "metadata.labels."+topping.ModelLabel, strings.HasPrefix(path, "metadata.annotations.meshstorm.io/"):
+	case path == "metadata.labels."+topping.PartOf, path == "metadata.labels."+topping.ModelLabel, strings.HasPrefix(path, "metadata.annotations.meshstorm.io/"):
 		return true
 	case isDefault(o.kind, path, files, in):
 		return true
@@ -149,8 +149,8 @@ func (o *overlay) mapping(at, path string, files, live map[string]any, bases []a
 	maps.Copy(keys, live)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		p := strings.TrimPrefix(path+"."+key, ".")
-		if p == "apiVersion" || p == "kind" {
-			continue // one object can be read in several versions
+		if p == "apiVersion" || p == "kind" || p == "metadata.namespace" {
+			continue // one object can be read in several versions; a namespace need not be written
 		}
 		v := versions{files: field(files, key), live: field(live, key), in: live}
 		for _, b := range bases {
