@@ -1,0 +1,196 @@
+package metrics
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// TokenVariable names the environment variable with the bearer token for
+// Prometheus; a token in an address would end in logs.
+const TokenVariable = "MESHSTORM_PROMETHEUS_TOKEN"
+
+const (
+	maxAnswer = 16 << 20 // bytes
+	slowest   = 15 * time.Second
+)
+
+// Prometheus measures with a Prometheus that scrapes Istio's proxies. address is
+// its base URL; token may be "". A span in which Prometheus has fewer than two
+// samples of a series measures nothing, and that is unknown, not idle.
+func Prometheus(address, token string, client *http.Client) (Source, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("Prometheus' address: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("Prometheus' address %q: expected http://HOST or https://HOST", u.Redacted())
+	case u.User != nil:
+		return nil, fmt.Errorf("Prometheus' address %s holds a password; set %s to a bearer token instead", u.Redacted(), TokenVariable)
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("Prometheus' address %s: expected one without a query", u.Redacted())
+	}
+	if client == nil {
+		client = &http.Client{Timeout: slowest}
+	}
+	return &prometheus{base: u, token: token, client: client, now: time.Now}, nil
+}
+
+type prometheus struct {
+	base   *url.URL
+	token  string
+	client *http.Client
+	now    func() time.Time
+}
+
+func (p *prometheus) Name() string { return "Prometheus at " + p.base.String() }
+
+func (p *prometheus) Mark(context.Context, Target) (Mark, error) {
+	return Mark(strconv.Quote(p.now().UTC().Format(time.RFC3339Nano))), nil
+}
+
+func (p *prometheus) Since(ctx context.Context, t Target, from Mark) (map[string]Traffic, error) {
+	text, err := strconv.Unquote(string(from))
+	if err != nil {
+		return nil, fmt.Errorf("%w: the mark is none of Prometheus", ErrUnavailable)
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the mark is none of Prometheus: %w", ErrUnavailable, err)
+	}
+	return p.Recent(ctx, t, p.now().Sub(at))
+}
+
+func (p *prometheus) Recent(ctx context.Context, t Target, span time.Duration) (map[string]Traffic, error) {
+	seconds := max(1, int(math.Ceil(span.Seconds())))
+	for _, reporter := range []string{"source", "destination"} {
+		all, err := p.measure(ctx, t, reporter, seconds)
+		if err != nil || len(all) > 0 {
+			return all, err
+		}
+	}
+	return map[string]Traffic{}, nil
+}
+
+func (p *prometheus) measure(ctx context.Context, t Target, reporter string, seconds int) (map[string]Traffic, error) {
+	var names []string
+	for _, w := range t.Workloads {
+		names = append(names, regexp.QuoteMeta(w))
+	}
+	series := fmt.Sprintf(`{reporter=%q,destination_workload_namespace=%q,destination_workload=~%q}[%ds]`,
+		reporter, t.Namespace, strings.Join(names, "|"), seconds)
+	counted, err := p.query(ctx, fmt.Sprintf(`sum by (destination_workload,response_code,grpc_response_status) (increase(%s%s))`, requestsTotal, series))
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]Traffic{}
+	for _, s := range counted {
+		if math.IsNaN(s.value) {
+			continue
+		}
+		w := s.labels["destination_workload"]
+		traffic, known := all[w]
+		if !known {
+			traffic = Traffic{P95: math.NaN(), Duration: float64(seconds)}
+		}
+		traffic.Requests += s.value
+		if failed(s.labels["response_code"], s.labels["grpc_response_status"]) {
+			traffic.Errors += s.value
+		}
+		all[w] = traffic
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	slow, err := p.query(ctx, fmt.Sprintf(`histogram_quantile(0.95, sum by (destination_workload,le) (increase(%s_bucket%s)))`, requestDurations, series))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range slow {
+		if traffic, known := all[s.labels["destination_workload"]]; known {
+			traffic.P95 = s.value
+			all[s.labels["destination_workload"]] = traffic
+		}
+	}
+	return all, nil
+}
+
+type sample struct {
+	labels map[string]string
+	value  float64
+}
+
+// answer is of Prometheus' HTTP API
+// (prometheus.io/docs/prometheus/latest/querying/api, instant queries).
+type answer struct {
+	Status string `json:"status"`
+	Error  string `json:"error"`
+	Data   struct {
+		ResultType string `json:"resultType"`
+		Result     []struct {
+			Metric map[string]string `json:"metric"`
+			Value  [2]any            `json:"value"`
+		} `json:"result"`
+	} `json:"data"`
+}
+
+func (p *prometheus) query(ctx context.Context, expr string) ([]sample, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base.JoinPath("api/v1/query").String(),
+		strings.NewReader(url.Values{"query": {expr}, "timeout": {"10s"}}.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if p.token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	response, err := p.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, p.Name(), err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, p.Name(), err)
+	}
+	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
+		return nil, fmt.Errorf("%w: %s answered %s; set %s to a bearer token that it takes", ErrUnavailable, p.Name(), response.Status, TokenVariable)
+	}
+	all, err := samples(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s answered %s: %w", ErrUnavailable, p.Name(), response.Status, err)
+	}
+	return all, nil
+}
+
+func samples(body []byte) ([]sample, error) {
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return nil, fmt.Errorf("that is not Prometheus' API: %w", err)
+	}
+	switch {
+	case a.Status == "error":
+		return nil, errors.New(a.Error)
+	case a.Status != "success" || a.Data.ResultType != "vector":
+		return nil, fmt.Errorf("expected a vector, got status %q and type %q", a.Status, a.Data.ResultType)
+	}
+	var all []sample
+	for _, r := range a.Data.Result {
+		text, _ := r.Value[1].(string)
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, fmt.Errorf("value %q: %w", text, err)
+		}
+		all = append(all, sample{labels: r.Metric, value: value})
+	}
+	return all, nil
+}
