@@ -52,6 +52,9 @@ func TestRulesThatKnowTheModel(t *testing.T) {
 		want        []string // CODE severity: a part of the message
 	}{
 		{"a share of requests beside events is worth knowing", httpRoute("order", halves("order")), shop(), []string{"MS0608 info: order also reads Paid from Kafka"}},
+		{"a canary with a variable of its own may leave the events alone", httpRoute("order", halves("order")), shop(func(m *deploy.Model) {
+			m.Services[0].CanaryEnv = []deploy.EnvVar{{Name: "MESHSTORM_EVENTS", Value: "paused"}}
+		}), []string{"MS0608 info: order also reads Paid from Kafka: its canary gets the messages of the partitions that it is assigned, whatever its share of the requests, unless the application heeds MESHSTORM_EVENTS, which canary.env sets for it"}},
 		{"no share, no word", httpRoute("order", "  - route: [{destination: {host: order, subset: stable}}]\n    retries: {attempts: 0}\n"), shop(), nil},
 		{"a canary that only reads events", pods("mailer-canary", "mailer", "canary", ""), shop(), []string{"MS0608 warning: mailer serves no requests, it reads OrderPlaced from Kafka"}},
 		{"weights in the settings for what only reads events", "", shop(func(m *deploy.Model) {

@@ -21,7 +21,7 @@ func EventWeights() Rule {
 		Rows: []Row{
 			{Code: CodeEventWeights, Severity: "warning; info",
 				Means: "a canary of a context that reads events: as a member of the same consumer group it gets the messages of its partitions, whatever its weight; a warning where the context serves no requests that a weight could divide",
-				Todo:  "say in the application which messages the canary reads, or promote it at once"},
+				Todo:  "say in the application which messages the canary reads, name the variable that pauses it in `canary.env`, or promote it at once"},
 		},
 		Run: func(_ context.Context, in *Input) []Finding {
 			if in.Intent == nil {
@@ -72,7 +72,15 @@ func (e *eventFinder) find(s *deploy.Service) []Finding {
 	}
 	finding.Severity = Info
 	finding.Message = fmt.Sprintf("%s also reads %s from Kafka: its canary gets the messages of the partitions that it is assigned, whatever its share of the requests", s.Name, events)
-	finding.Fix = "see that the canary may handle events, or keep it from reading them"
+	finding.Fix = fmt.Sprintf("see that the canary may handle events, or name the variable that keeps it from reading them in %s: services.%s.canary.env", deploy.SettingsFile, s.Name)
+	if len(s.CanaryEnv) > 0 {
+		var names []string
+		for _, e := range s.CanaryEnv {
+			names = append(names, e.Name)
+		}
+		finding.Message += fmt.Sprintf(", unless the application heeds %s, which canary.env sets for it", listed(names))
+		finding.Fix = fmt.Sprintf("see that the image of %s consumes no events where %s is set so", s.Name, listed(names))
+	}
 	return []Finding{finding}
 }
 

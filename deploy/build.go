@@ -102,9 +102,15 @@ func (o ServiceSettings) apply(svc *Service) {
 	overlay(&svc.Limits, o.Resources.Limits)
 	svc.PathPrefix = o.PathPrefix
 	svc.Health = firstOf(o.Health, svc.Health)
-	for _, k := range slices.Sorted(maps.Keys(o.Env)) {
-		svc.Env = append(svc.Env, EnvVar{k, o.Env[k]})
+	svc.Env, svc.CanaryEnv = variables(o.Env), variables(o.Canary.Env)
+}
+
+func variables(values map[string]string) []EnvVar {
+	var list []EnvVar
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		list = append(list, EnvVar{k, values[k]})
 	}
+	return list
 }
 
 func overlay(to *ResourceList, from ResourceList) {

@@ -50,10 +50,13 @@ type Service struct {
 	Port       int32  // the container's and the Service's HTTP port
 	Health     string
 	Env        []EnvVar
-	Requests   ResourceList
-	Limits     ResourceList
-	Fallback   bool // a relation of this context asks for a fallback
-	Breaker    bool // a relation of this context asks for a circuit breaker
+	// CanaryEnv are the variables that only the canary's pods get, sorted; one
+	// with the name of another in Env stands instead of it.
+	CanaryEnv []EnvVar
+	Requests  ResourceList
+	Limits    ResourceList
+	Fallback  bool // a relation of this context asks for a fallback
+	Breaker   bool // a relation of this context asks for a circuit breaker
 	// Autoscaled is true where a HorizontalPodAutoscaler owns the replicas of
 	// the stable track; whoever reads the workspace's files sets it.
 	Autoscaled bool

@@ -46,6 +46,7 @@ services:
     paths: {add: [/extra]}
     pathPrefix: /shop
     resources: {requests: {cpu: 250m}}
+    canary: {env: {MESHSTORM_EVENTS: paused}}
 ignore:
   - {code: IST0118, object: Service/*, reason: the port is TCP}
 `)
@@ -53,7 +54,8 @@ ignore:
 		t.Errorf("versions must stay as written, got %q and %q", s.IstioVersion, s.Image.Tag)
 	}
 	o := s.Services["order"]
-	if s.Kafka.Mode != "dev" || *o.Replicas != 3 || *o.Exposed || o.Weights["canary"] != 10 || o.PathPrefix != "/shop" || o.Resources.Requests.CPU != "250m" {
+	if s.Kafka.Mode != "dev" || *o.Replicas != 3 || *o.Exposed || o.Weights["canary"] != 10 || o.PathPrefix != "/shop" || o.Resources.Requests.CPU != "250m" ||
+		o.Canary.Env["MESHSTORM_EVENTS"] != "paused" {
 		t.Errorf("values are wrong: %+v", s)
 	}
 	if s.Origin("services.order.replicas") != "meshstorm.yaml:13" {
@@ -93,6 +95,9 @@ func TestBadSettingsNameThePlaceAndTheNextStep(t *testing.T) {
 		{"a quantity that is none", "services: {order: {resources: {requests: {cpu: lots}}}}\n", `"lots" is not a quantity`},
 		{"an alias", "a: &x 1\nnamespace: *x\n", "aliases are not supported"},
 		{"an unknown topping", "toppings: [kubernetes, isto]\n", `unknown topping "isto"; did you mean "istio"?`},
+		{"a variable that is none", "services: {order: {env: {A B: c}}}\n", `services.order.env.A B: "A B" is not a name for an environment variable`},
+		{"a variable of the canary that is none", "services: {order: {canary: {env: {1A: c}}}}\n", `services.order.canary.env.1A: "1A" is not a name`},
+		{"an unknown key of the canary", "services: {order: {canary: {envs: {A: c}}}}\n", `did you mean "env"?`},
 		{"a name that starts with a digit", "names: {Order: 1order}\n", "starts with a digit"},
 	}
 	for _, tt := range tests {

@@ -105,6 +105,14 @@ type ServiceSettings struct {
 	Health string `json:"health,omitempty"`
 	// Env adds environment variables to the container.
 	Env map[string]string `json:"env,omitempty"`
+	// Canary is what only the pods of the canary get.
+	Canary CanarySettings `json:"canary,omitzero"`
+}
+
+// CanarySettings is what sets the canary's pods apart from the stable ones.
+type CanarySettings struct {
+	// Env sets environment variables of the canary's container, before those of env with the same name. It is meant for the variable that keeps the application from consuming events, which no weight does; the lab's services honour MESHSTORM_EVENTS=paused.
+	Env map[string]string `json:"env,omitempty"`
 }
 
 // ResourceSettings are a container's requests and limits.

@@ -225,9 +225,14 @@ func (l *loader) validateService(path string, s ServiceSettings) {
 			}
 		}
 	}
-	for k := range s.Env {
+	l.validateEnv(path+".env", s.Env)
+	l.validateEnv(path+".canary.env", s.Canary.Env)
+}
+
+func (l *loader) validateEnv(path string, values map[string]string) {
+	for k := range values {
 		if !envName.MatchString(k) {
-			l.at(path+".env."+k, "%q is not a name for an environment variable", k)
+			l.at(path+"."+k, "%q is not a name for an environment variable; expected letters, digits, _, - and ., such as EVENTS_PAUSED", k)
 		}
 	}
 }

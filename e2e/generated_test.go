@@ -23,6 +23,7 @@ func TestGeneratedOutputIsHeldToWarnings(t *testing.T) {
 func TestGeneratedOutputIsHeldToWarningsWhateverTheSettings(t *testing.T) {
 	tests := map[string]string{
 		"a canary of each service":          "services: {order: {weights: {stable: 90, canary: 10}}, delivery: {weights: {stable: 50, canary: 50}}, product: {weights: {stable: 0, canary: 100}}}\n",
+		"a canary that reads no events":     "services: {delivery: {weights: {stable: 90, canary: 10}, canary: {env: {MESHSTORM_EVENTS: paused}}}}\n",
 		"the original's routing":            "routing: msaez\n",
 		"a path prefix":                     "services: {order: {pathPrefix: /shop}}\n",
 		"a path prefix before Istio 1.19":   "istioVersion: \"1.18\"\nkubernetesVersion: \"1.28\"\nservices: {order: {pathPrefix: /shop}}\n",

@@ -113,6 +113,12 @@ func TestSettingsShowInTheObjects(t *testing.T) {
 		{"the selector holds app and track only", "", "Deployment/order", []string{"matchLabels:\n      app: order\n      track: stable\n"}, nil},
 		{"a canary with a share of the traffic has pods", "services: {order: {replicas: 2, weights: {stable: 90, canary: 10}}}", "Deployment/order-canary",
 			[]string{"replicas: 1\n", "track: canary", "name: order-canary", "serviceAccountName: order\n"}, []string{"track: stable"}},
+		{"the canary alone gets the variables of canary.env", "services: {order: {weights: {stable: 90, canary: 10}, env: {A: b, C: d}, canary: {env: {A: other, MESHSTORM_EVENTS: paused}}}}", "Deployment/order-canary",
+			[]string{"name: A\n          value: other\n        - name: C\n          value: d\n        - name: MESHSTORM_EVENTS\n          value: paused\n"}, []string{"value: b\n"}},
+		{"and the stable track does not", "services: {order: {weights: {stable: 90, canary: 10}, env: {A: b}, canary: {env: {A: other, MESHSTORM_EVENTS: paused}}}}", "Deployment/order",
+			[]string{"name: A\n          value: b\n"}, []string{"MESHSTORM_EVENTS", "other"}},
+		{"canary.env may give the canary a broker of its own", "services: {order: {weights: {stable: 90, canary: 10}, canary: {env: {SPRING_CLOUD_STREAM_KAFKA_BINDER_BROKERS: mine:1}}}}", "Deployment/order-canary",
+			[]string{"value: mine:1"}, []string{"my-kafka"}},
 		{"requests", "services: {order: {resources: {requests: {cpu: 250m}, limits: {memory: 1Gi}}}}", "Deployment/order", []string{"cpu: 250m", "memory: 512Mi", "memory: 1Gi"}, nil},
 		{"provenance", "", "Service/order", []string{"meshstorm.io/source: BoundedContext/order"}, nil},
 	}
@@ -166,7 +172,7 @@ func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 // Every field that a topping writes has a rule of its own kind; the common
 // rules explain the metadata.
 func TestEveryGeneratedFieldIsExplained(t *testing.T) {
-	settings := []string{"", "kafka: dev\nservices: {order: {replicas: 2, weights: {stable: 50, canary: 50}, pathPrefix: /x, env: {A: b}, resources: {limits: {cpu: 1}}}}\ngateway: {tls: {credentialName: c}, hosts: [a.example.com]}", "routing: msaez\nkubernetesVersion: 1.28\nsecurity: restricted"}
+	settings := []string{"", "kafka: dev\nservices: {order: {replicas: 2, weights: {stable: 50, canary: 50}, pathPrefix: /x, env: {A: b}, canary: {env: {P: q}}, resources: {limits: {cpu: 1}}}}\ngateway: {tls: {credentialName: c}, hosts: [a.example.com]}", "routing: msaez\nkubernetesVersion: 1.28\nsecurity: restricted"}
 	for _, text := range settings {
 		m := build(t, text)
 		m.Archive = []byte("{}")
@@ -184,6 +190,16 @@ func TestEveryGeneratedFieldIsExplained(t *testing.T) {
 					t.Errorf("%s: %s has no rule", name, field)
 				}
 			}
+		}
+	}
+}
+
+func TestTheCanarysVariablesAreDecidedByCanaryEnv(t *testing.T) {
+	m := build(t, "services: {order: {weights: {stable: 90, canary: 10}, canary: {env: {MESHSTORM_EVENTS: paused}}}}")
+	for name, want := range map[string]string{"order": "kafka.brokers", "order-canary": "services.order.canary.env"} {
+		r, ok := kubernetes.Topping{}.Why(m, manifest.ID{Group: "apps", Kind: "Deployment", Name: name}, "spec.template.spec.containers[0].env[1].value")
+		if !ok || r.Setting != want {
+			t.Errorf("Deployment/%s: the setting is %q, expected %q", name, r.Setting, want)
 		}
 	}
 }

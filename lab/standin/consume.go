@@ -26,10 +26,32 @@ func (d *domain) waits(name string) bool {
 	})
 }
 
+// EventsVariable keeps a pod from consuming events: with the value "paused" it
+// never joins its consumer group, serves requests and publishes as ever. A
+// canary gets it from canary.env in the workspace's settings.
+const EventsVariable = "MESHSTORM_EVENTS"
+
+const eventsPaused = "paused"
+
+// paused tells whether the environment keeps the pod from consuming. Another
+// value than the known one is told of, for it does not pause.
+func (s *service) paused() bool {
+	value := s.env(EventsVariable)
+	if value != "" && value != eventsPaused {
+		s.log.Warn("the value is not known, so events are consumed; expected "+eventsPaused+" or no such variable", "variable", EventsVariable, "value", value)
+	}
+	return value == eventsPaused
+}
+
 // consume lets the context react to events until ctx ends, in a group of its
 // own, so that each event reaches one replica. A changed model may begin or end
 // that.
 func (s *service) consume(ctx context.Context) error {
+	if s.paused() {
+		s.log.Info("events are not consumed: the pod stays out of its consumer group", EventsVariable, eventsPaused, "group", s.group())
+		<-ctx.Done()
+		return nil
+	}
 	for ctx.Err() == nil {
 		d, changed := s.current()
 		if !d.consumes() {

@@ -96,7 +96,8 @@ func (c *cluster) serveStore() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- store.Serve(ctx, c.data, l, c.log) }()
+	log := c.log // a test may give its pods another one
+	go func() { done <- store.Serve(ctx, c.data, l, log) }()
 	c.t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -56,7 +56,8 @@
 // # Delivery
 //
 // An event is written with the change that causes it and published from there,
-// so it is delivered at least once, and acts once.
+// so it is delivered at least once, and acts once. A pod with
+// MESHSTORM_EVENTS=paused publishes and never consumes.
 package standin
 
 import (

@@ -123,7 +123,7 @@ func deployment(m *deploy.Model, s *deploy.Service, track string) *appsv1.Deploy
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
 			},
-			Template: corev1.PodTemplateSpec{ObjectMeta: podMeta, Spec: podSpec(m, s)},
+			Template: corev1.PodTemplateSpec{ObjectMeta: podMeta, Spec: podSpec(m, s, track)},
 		},
 	}
 	if s.Autoscaled && track == deploy.TrackStable {

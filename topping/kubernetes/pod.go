@@ -22,7 +22,7 @@ const (
 	startupPeriod, startupSeconds = 5, 120
 )
 
-func podSpec(m *deploy.Model, s *deploy.Service) corev1.PodSpec {
+func podSpec(m *deploy.Model, s *deploy.Service, track string) corev1.PodSpec {
 	grace := int64(graceSeconds)
 	return corev1.PodSpec{
 		ServiceAccountName:            s.Name,
@@ -32,7 +32,7 @@ func podSpec(m *deploy.Model, s *deploy.Service) corev1.PodSpec {
 			Name:            s.Name,
 			Image:           s.Image,
 			Ports:           []corev1.ContainerPort{{Name: portName, ContainerPort: s.Port}},
-			Env:             env(m, s),
+			Env:             env(m, s, track),
 			Resources:       resources(s),
 			StartupProbe:    probe(s, startupPeriod, startupSeconds/startupPeriod),
 			ReadinessProbe:  probe(s, 5, 3),
@@ -43,15 +43,27 @@ func podSpec(m *deploy.Model, s *deploy.Service) corev1.PodSpec {
 	}
 }
 
-func env(m *deploy.Model, s *deploy.Service) []corev1.EnvVar {
-	var vars []corev1.EnvVar
+// env is the broker's address, then the service's variables, then those of the
+// track; a later value takes the place of an earlier one of the same name.
+func env(m *deploy.Model, s *deploy.Service, track string) []corev1.EnvVar {
 	k := m.Settings.Kafka
-	own := slices.ContainsFunc(s.Env, func(e deploy.EnvVar) bool { return e.Name == k.Env })
-	if s.Events && !own {
+	var vars []corev1.EnvVar
+	if s.Events && !slices.ContainsFunc(s.Env, func(e deploy.EnvVar) bool { return e.Name == k.Env }) {
 		vars = append(vars, corev1.EnvVar{Name: k.Env, Value: k.Brokers})
 	}
 	for _, e := range s.Env {
 		vars = append(vars, corev1.EnvVar{Name: e.Name, Value: e.Value})
+	}
+	if track != deploy.TrackCanary {
+		return vars
+	}
+	for _, e := range s.CanaryEnv {
+		v := corev1.EnvVar{Name: e.Name, Value: e.Value}
+		if i := slices.IndexFunc(vars, func(o corev1.EnvVar) bool { return o.Name == e.Name }); i >= 0 {
+			vars[i] = v
+		} else {
+			vars = append(vars, v)
+		}
 	}
 	return vars
 }

@@ -24,7 +24,7 @@ var rules = append(topping.CommonRules(), []topping.Rule{
 	{Kind: "Deployment", Path: "spec.template.spec.containers.*.securityContext", Text: "no privilege escalation and no capabilities: the services need none", Setting: "security"},
 	{Kind: "Deployment", Path: "spec.template.spec.containers.*.image", Text: "made from image.pattern, or given whole for this service", Setting: "image.pattern"},
 	{Kind: "Deployment", Path: "spec.template.spec.containers.*.ports", Text: "the port that the Service sends to"},
-	{Kind: "Deployment", Path: "spec.template.spec.containers.*.env", Text: "the broker's address, because this context publishes or consumes events; and what the settings add", Setting: "kafka.brokers"},
+	{Kind: "Deployment", Path: "spec.template.spec.containers.*.env", Text: "the broker's address, because this context publishes or consumes events; what the settings add; and on the canary what canary.env sets for its pods alone", Setting: "kafka.brokers"},
 	{Kind: "Deployment", Path: "spec.template.spec.containers.*.resources", Text: "what a pod reserves, so that the scheduler and an autoscaler have something to reckon with", Setting: "services.{service}.resources"},
 	{Kind: "Deployment", Path: "spec.template.spec.containers.*.startupProbe", Text: "the service may take 120 s to start before liveness counts", Setting: "services.{service}.health"},
 	{Kind: "Deployment", Path: "spec.template.spec.containers.*.readinessProbe", Text: "a pod gets traffic only while it answers", Setting: "services.{service}.health"},
@@ -61,8 +61,14 @@ func (Topping) Why(m *deploy.Model, id manifest.ID, field string) (topping.Reaso
 		if broker {
 			r.Setting = "kafka.mode"
 		}
-	} else if own, key := m.Settings.ServiceSettings(svc); rule.Setting == "image.pattern" && own.Image != "" {
+		return r, true
+	}
+	own, key := m.Settings.ServiceSettings(svc)
+	switch {
+	case rule.Setting == "image.pattern" && own.Image != "":
 		r.Setting = "services." + key + ".image"
+	case strings.HasSuffix(rule.Path, ".env") && id.Name == svc.Name+CanarySuffix && len(own.Canary.Env) > 0:
+		r.Setting = "services." + key + ".canary.env"
 	}
 	return r, true
 }
