@@ -32,8 +32,8 @@ func (l *live) stable(ctx context.Context, s *State) (int32, error) {
 	return replicas(d), nil
 }
 
-// kept are the objects that the inventory is told of: no file has them, delete
-// and undo remove them.
+// kept are the objects that the inventory is told of while the rollout lasts: no
+// file has them, delete and undo remove them.
 func (s *State) kept() []cluster.ID {
 	ns := s.Plan.Namespace
 	return append([]cluster.ID{
@@ -63,6 +63,9 @@ func (l *live) prepare(ctx context.Context, s *State, pods int32) error {
 			return err
 		}
 	}
+	if err := l.bind(ctx, s); err != nil {
+		return err
+	}
 	if err := l.addSubset(ctx, s); err != nil {
 		return err
 	}
@@ -87,6 +90,31 @@ func (l *live) prepare(ctx context.Context, s *State, pods int32) error {
 	_, err = l.Client.ApplyObject(ctx, canary, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
 	return err
 }
+
+// bind makes what is remembered of the rollout go with stable's Deployment: after
+// the end no inventory has it any more.
+func (l *live) bind(ctx context.Context, s *State) error {
+	stable, err := l.deployment(ctx, s.Plan.Namespace, s.Plan.Service)
+	if err != nil {
+		return err
+	}
+	owner := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: stable.GetName(), UID: stable.GetUID()}
+	for _, gvk := range []schema.GroupVersionKind{configMapKind, {Group: "coordination.k8s.io", Version: "v1", Kind: "Lease"}} {
+		o := &unstructured.Unstructured{Object: map[string]any{}}
+		o.SetGroupVersionKind(gvk)
+		o.SetNamespace(s.Plan.Namespace)
+		o.SetName(Name(s.Plan.Service))
+		o.SetOwnerReferences([]metav1.OwnerReference{owner})
+		// A manager of its own: the state is applied without the owner.
+		if _, err := l.Client.ApplyObject(ctx, o, cluster.ApplyObjectOptions{Manager: ownerManager, Force: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownerManager owns the reference to stable's Deployment.
+const ownerManager = "meshstorm-owner"
 
 // bare reports whether a rule sends to the service without a subset: as soon as
 // the canary has pods it would reach them by their number, so it must not be so
@@ -425,7 +453,7 @@ func (l *live) finish(ctx context.Context, s *State) error {
 	if err := l.dropSubset(ctx, s); err != nil {
 		return err
 	}
-	gone := append([]cluster.ID{canary}, s.Made...)
+	gone := s.kept()
 	if s.Phase == Aborting {
 		gone = append(gone, deploymentID(s.Plan.Namespace, s.Plan.Service)) // its template is not held any more
 	}
