@@ -80,6 +80,7 @@ const (
 	AsModel     Fate = "model"       // the model and the settings say all of it
 	AsEdit      Fate = "edit"        // a generated object, with edits in the YAML
 	Same        Fate = "same"        // the workspace says the same already
+	Stands      Fate = "stands"      // it differs only where a person's edits stand
 	AsFile      Fate = "file"        // written to a file of its own
 	LeftOut     Fate = "left-out"    // not taken; Why says why
 	OnlyInFiles Fate = "only-files"  // the workspace has it, the namespace does not

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/meshstorm/meshstorm/manifest"
 )
@@ -17,6 +18,9 @@ import (
 func FromDocuments(docs []*manifest.Document, namespace string) (*Snapshot, []Outcome, error) {
 	s := &Snapshot{}
 	var out []Outcome
+	if faults := validation.IsDNS1123Label(namespace); namespace != "" && len(faults) > 0 {
+		return nil, nil, fmt.Errorf("%q is no name of a namespace: %s", namespace, faults[0])
+	}
 	at := map[manifest.ID]int{}
 	for _, d := range docs {
 		if d.Node == nil {
@@ -87,8 +91,8 @@ func (s *Snapshot) mostNamed() string {
 	count := map[string]int{}
 	for _, o := range s.Objects {
 		id := o.ID()
-		if id.Namespace == "" {
-			continue
+		if id.Namespace == "" || len(validation.IsDNS1123Label(id.Namespace)) > 0 {
+			continue // none that a cluster could have
 		}
 		count[id.Namespace]++
 		if id.Kind == "Service" || workloadKinds[id.Group+"/"+id.Kind] {

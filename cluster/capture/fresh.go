@@ -311,11 +311,7 @@ func (r *Result) servicesOf(m *deploy.Model) {
 
 // listFiles names what the new workspace will hold.
 func (r *Result) listFiles() error {
-	r.Files = nil
-	for _, f := range []string{workspace.ModelFile, workspace.SettingsFile} {
-		r.Files = append(r.Files, f)
-	}
 	manifests, err := workspace.YAMLFiles(r.staging, workspace.ManifestDir)
-	r.Files = append(r.Files, manifests...)
+	r.Files = append([]string{workspace.ModelFile, workspace.SettingsFile}, manifests...)
 	return err
 }

@@ -1,8 +1,7 @@
 package capture
 
 import (
-	"slices"
-	"strings"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshstorm/meshstorm/shift"
 )
@@ -20,16 +19,9 @@ func shifted(o Object) bool {
 
 // withoutShift is the object without the rules that a running shift added.
 func withoutShift(o Object) Object {
-	spec := mapping(o.Content, "spec")
-	rules, _ := spec["http"].([]any)
-	if !slices.ContainsFunc(rules, added) {
+	if !isVirtualService(o) {
 		return o
 	}
-	spec["http"] = slices.DeleteFunc(slices.Clone(rules), added)
+	o.Content = shift.Strip(&unstructured.Unstructured{Object: o.Content}).Object
 	return o
-}
-
-func added(rule any) bool {
-	m, _ := rule.(map[string]any)
-	return strings.HasPrefix(text(m, "name"), shift.RulePrefix)
 }

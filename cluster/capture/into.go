@@ -225,6 +225,8 @@ func (m *merge) document(f *file, d *manifest.Document, o Object) error {
 	switch {
 	case len(lay.set) > 0:
 		out.Fate = AsEdit
+	case len(lay.conflicts) > 0:
+		out.Fate = Stands
 	case m.fresh:
 		out.Fate = AsModel
 	}

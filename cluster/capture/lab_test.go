@@ -300,3 +300,30 @@ func TestDefaultsOfTheAPIServerDoNotReachTheFiles(t *testing.T) {
 	}
 	generated(t, dir)
 }
+
+func TestWhatARunningCanaryMadeIsLeftOut(t *testing.T) {
+	c := labtest.Client(t)
+	text := ""
+	for _, name := range []string{"order", "order-canary"} {
+		text += strings.ReplaceAll("\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: NAME}\nspec: {selector: {matchLabels: {app: NAME}}, template: {metadata: {labels: {app: NAME}}, spec: {containers: [{name: a, image: 'ghcr.io/acme/a:v1'}]}}}\n", "NAME", name)
+	}
+	create(t, c, text)
+	id := cluster.ID{Group: "apps", Kind: "Deployment", Namespace: c.Namespace, Name: "order-canary"}
+	if err := c.Keep(t.Context(), c.Namespace, "shop", id, "canary of order"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := capture.Read(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, dir := makeNew(t, s)
+	if o := outcome(t, r, "Deployment/order-canary"); o.Fate != capture.LeftOut || !strings.Contains(o.Why, "canary of order") {
+		t.Errorf("%s", dump(o))
+	}
+	if o := outcome(t, r, "Deployment/order"); o.Fate != capture.AsFile {
+		t.Errorf("%s", dump(o))
+	}
+	if strings.Contains(read(t, filepath.Join(dir, "kubernetes")), "order-canary") {
+		t.Error("the canary's Deployment stands in a file")
+	}
+}

@@ -80,13 +80,14 @@ func (o *overlay) stays(path string, files any, in map[string]any) bool {
 	case isDefault(o.kind, path, files, in):
 		return true
 	}
+	last := path[strings.LastIndexByte(path, '.')+1:]
 	switch v := files.(type) {
 	case nil:
 		return true
 	case string:
-		return v == ""
+		return v == "" && !keepsEmpty(path)
 	case bool:
-		return !v
+		return !v && slices.Contains(droppedFalse, last)
 	case map[string]any:
 		for key, field := range v {
 			if !o.stays(strings.TrimPrefix(path+"."+key, "."), field, v) {
@@ -98,6 +99,20 @@ func (o *overlay) stays(path string, files any, in map[string]any) bool {
 		return len(v) == 0
 	case int64:
 		return v == 0 && strings.Contains(o.kind, "istio.io/")
+	}
+	return false
+}
+
+// droppedFalse are switches whose "false" the API server does not keep.
+var droppedFalse = []string{"hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly", "paused", "publishNotReadyAddresses"}
+
+// keepsEmpty tells whether an empty text says something: a value that people
+// name, or a choice of "none".
+func keepsEmpty(path string) bool {
+	for _, part := range []string{"data.", "labels.", "annotations.", "matchLabels.", "nodeSelector.", "selector.", "storageClassName"} {
+		if strings.Contains(path, part) {
+			return true
+		}
 	}
 	return false
 }

@@ -59,11 +59,11 @@ func Read(ctx context.Context, c *cluster.Client) (*Snapshot, error) {
 		return nil, cluster.Explain(err)
 	}
 	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
+	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(8)
 	for _, k := range kinds {
 		group.Go(func() error {
-			objects, err := k.list(ctx, c, meta)
+			objects, err := k.list(each, c, meta)
 			mu.Lock()
 			defer mu.Unlock()
 			s.Objects = append(s.Objects, objects...)

@@ -92,6 +92,7 @@ func TestPathsAndWeightsComeFromRoutes(t *testing.T) {
 		{"a rule that delegates is named", "[gw]", "  - match: [{uri: {prefix: /x}}]\n    delegate: {name: other}\n", capture.Service{}, "delegates to the VirtualService other"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r, dir := makeNew(t, snapshot(t, "", withRoutes(c.gateways, c.rules)))
 			i := slices.IndexFunc(r.Services, func(s capture.Service) bool { return s.Name == "order" })
 			if i < 0 {

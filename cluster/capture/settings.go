@@ -23,22 +23,23 @@ type settler struct {
 
 // try keeps a change of the settings only if they stay valid: a live object may
 // say what meshstorm.yaml cannot.
-func (s *settler) try(about, what string, change func(*deploy.Settings)) bool {
+func (s *settler) try(about, what string, change func(*deploy.Settings)) {
 	next := s.set
-	next.Services, next.Names = maps.Clone(s.set.Services), maps.Clone(s.set.Names)
 	change(&next)
-	data, err := manifest.Encode(next, nil)
+	if s.valid(about, what, next) {
+		s.set = next
+	}
+}
+
+func (s *settler) valid(about, what string, set deploy.Settings) bool {
+	data, err := manifest.Encode(set, nil)
 	if err == nil {
 		_, err = workspace.LoadSettings(data, s.folder, workspace.Options{})
 	}
-	if err != nil {
-		if what != "" {
-			s.gap(about, "%s cannot be said in %s; kept in the YAML", what, workspace.SettingsFile)
-		}
-		return false
+	if err != nil && what != "" {
+		s.gap(about, "%s cannot be said in %s; kept in the YAML", what, workspace.SettingsFile)
 	}
-	s.set = next
-	return true
+	return err == nil
 }
 
 const settingsHead = "# yaml-language-server: $schema=" + workspace.SchemaFile + `
@@ -65,7 +66,7 @@ func (s *settler) settle(name string) {
 	}
 	for _, c := range s.contexts {
 		if deploy.DNSName(c.name) != c.name {
-			s.try("Service/"+c.name, "its name", func(set *deploy.Settings) { put(&set.Names, c.name, c.name) })
+			put(&s.set.Names, c.name, c.name)
 		}
 	}
 	s.gateway()
@@ -202,11 +203,12 @@ func most(count map[string]int) string {
 func (s *settler) service(c *bounded) {
 	about := "Service/" + c.name
 	edit := func(what string, change func(*deploy.ServiceSettings)) {
-		s.try(about, what, func(set *deploy.Settings) {
-			own := set.Services[c.name]
-			change(&own)
-			put(&set.Services, c.name, own)
-		})
+		own := s.set.Services[c.name]
+		change(&own)
+		// Only this one, for there may be thousands.
+		if s.valid(about, what, deploy.Settings{Workspace: s.set.Workspace, Services: map[string]deploy.ServiceSettings{c.name: own}}) {
+			put(&s.set.Services, c.name, own)
+		}
 	}
 	image := text(c.container(), "image")
 	registry, tag, ok := pattern(c)

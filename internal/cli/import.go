@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -200,6 +201,7 @@ var importFates = []struct {
 }{
 	{capture.AsModel, "said by the model and the settings"},
 	{capture.Same, "the files say the same"},
+	{capture.Stands, "otherwise in the files, by a person's edit that stands"},
 	{capture.AsEdit, "edited in the files"},
 	{capture.AsFile, "not of the model, in files of their own"},
 	{capture.NotRunning, "generated, but not running: taken out of the files"},
@@ -212,7 +214,7 @@ func (a *app) reportImport(r *capture.Result, dir string, dryRun bool) error {
 		fmt.Fprintf(a.Out, "%s: a workspace of namespace %s with %s, %s\n", dir, r.Namespace, plural(len(r.Services), "bounded context"), r.Model)
 		a.reportServices(r)
 	} else {
-		fmt.Fprintf(a.Out, "namespace %s into %s: %s changed\n", r.Namespace, fromHere(r.Root), plural(len(r.Files), "file"))
+		fmt.Fprintf(a.Out, "namespace %s into %s: %s\n", r.Namespace, cmp.Or(a.entered, fromHere(r.Root)), plural(len(r.Files), "changed file"))
 	}
 	for _, section := range importFates {
 		a.reportFate(r, section.fate, section.heading)
