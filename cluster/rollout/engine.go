@@ -108,7 +108,7 @@ func (e *Engine) Start(ctx context.Context, p *Proposal) (*State, error) {
 		return nil, err
 	}
 	if old != nil && !old.Phase.Ended() {
-		return old, fmt.Errorf("%w: %s is %s since %s; see `meshstorm canary status %s`", ErrRunning, old.Plan.Service, old.Phase, clock(old.Since), old.Plan.Service)
+		return old, running(old)
 	}
 	now := time.Now()
 	s.APIVersion, s.Started, s.Since, s.Epoch = "meshstorm.io/v1", now, now, 1
@@ -123,6 +123,11 @@ func (e *Engine) Start(ctx context.Context, p *Proposal) (*State, error) {
 	}
 	r.tell("")
 	return s, whole(within, r.carry(within))
+}
+
+func running(s *State) error {
+	name := s.Plan.Service
+	return fmt.Errorf("%w: %s of %s is %s since %s; `meshstorm canary resume %s` goes on with it, `meshstorm canary abort %s` takes it back", ErrRunning, s.Plan.Image, name, s.Phase, clock(s.Since), name, name)
 }
 
 // ResumeOptions say how to go on.

@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/cluster/metrics"
 	"github.com/meshstorm/meshstorm/cluster/rollout"
@@ -39,11 +41,12 @@ type shop struct {
 	t       *testing.T
 	objects []cluster.Object
 	host    string
+	gateway string
 }
 
 func newShop(t *testing.T) *shop {
 	s := &shop{Client: labtest.Client(t), t: t}
-	s.host = s.Namespace + ".example"
+	s.host, s.gateway = s.Namespace+".example", s.entrance()
 	for _, file := range []string{"model.yml", "template.yml", "istio.yml"} {
 		path := filepath.Join("..", "..", "examples", "12st-mall", "kubernetes", "template", file)
 		data, err := os.ReadFile(path)
@@ -186,7 +189,7 @@ func (s *shop) load(perSecond int) *load {
 			all.Add(1)
 			go func() {
 				defer all.Done()
-				l.one(client, s.host)
+				l.one(client, s)
 			}()
 		}
 	}()
@@ -194,10 +197,10 @@ func (s *shop) load(perSecond int) *load {
 	return l
 }
 
-func (l *load) one(client *http.Client, host string) {
+func (l *load) one(client *http.Client, s *shop) {
 	l.sent.Add(1)
-	request, _ := http.NewRequest(http.MethodGet, "http://"+gateway()+"/orders", nil)
-	request.Host = host
+	request, _ := http.NewRequest(http.MethodGet, "http://"+s.gateway+"/orders", nil)
+	request.Host = s.host
 	response, err := client.Do(request)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -215,18 +218,27 @@ func (l *load) one(client *http.Client, host string) {
 	}
 }
 
-func gateway() string {
-	if a := os.Getenv("MESHSTORM_TEST_GATEWAY"); a != "" {
-		return a
+// entrance is where the lab's gateway listens on this machine.
+func (s *shop) entrance() string {
+	s.t.Helper()
+	service, err := s.Kube.CoreV1().Services("istio-system").Get(s.t.Context(), "istio-ingressgateway", metav1.GetOptions{})
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	return "127.0.0.1:30080"
+	for _, p := range service.Spec.Ports {
+		if p.Port == 80 {
+			return fmt.Sprintf("127.0.0.1:%d", p.NodePort)
+		}
+	}
+	s.t.Fatal("the ingress gateway has no port 80")
+	return ""
 }
 
 // routed waits until the gateway routes to the service.
 func (s *shop) routed() {
 	s.t.Helper()
 	for l := (&load{status: map[int]int{}, versions: map[string]int{}}); ; {
-		l.one(http.DefaultClient, s.host)
+		l.one(http.DefaultClient, s)
 		if l.status[200] > 0 {
 			return
 		}
@@ -338,6 +350,84 @@ func TestACanaryIsPromotedWithoutOneError(t *testing.T) {
 	}
 	if d := s.differences(); len(d) > 0 {
 		t.Errorf("apply would change %s", strings.Join(d, "\n"))
+	}
+}
+
+// dying is a client whose process is killed at its n-th write: that one may have
+// arrived, and nothing after it is sent.
+func (s *shop) dying(n int64, late bool) *cluster.Client {
+	var writes atomic.Int64
+	config := rest.CopyConfig(s.Config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(q *http.Request) (*http.Response, error) {
+			seen := writes.Load()
+			if q.Method != http.MethodGet {
+				seen = writes.Add(1)
+			}
+			switch {
+			case seen < n:
+				return next.RoundTrip(q)
+			case seen == n && late && q.Method != http.MethodGet:
+				if answer, err := next.RoundTrip(q); err == nil {
+					_ = answer.Body.Close()
+				}
+			}
+			return nil, errKilled
+		})
+	})
+	c, err := cluster.New(config, s.Namespace, true, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(q *http.Request) (*http.Response, error) { return f(q) }
+
+var errKilled = errors.New("killed")
+
+// Every process gets one write further than the one before it, so that together
+// they die everywhere.
+func TestACanaryWhoseProcessesAllDieIsPromotedWithoutOneError(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.apply()
+	s.routed()
+	l := s.load(50)
+	plan := s.plan()
+	plan.Every, plan.Sticky, plan.Mirror = metav1.Duration{Duration: time.Millisecond}, "side", &shift.Mirror{Percent: 10, Unsafe: true}
+	processes, ended := 0, false
+	for n := int64(2); n < 200 && !ended; n++ {
+		processes++
+		e := s.engine(&good{})
+		e.Client = s.dying(n, n%2 == 0)
+		_, err := e.Resume(t.Context(), "order", rollout.ResumeOptions{})
+		if errors.Is(err, rollout.ErrNone) && !strings.Contains(err.Error(), "promoted") {
+			var proposal *rollout.Proposal
+			if proposal, err = e.Propose(t.Context(), plan, rollout.Consent{}); err == nil {
+				_, err = e.Start(t.Context(), proposal)
+			}
+		}
+		ended = err == nil || strings.Contains(err.Error(), "promoted")
+		if !ended && !strings.Contains(err.Error(), errKilled.Error()) {
+			t.Fatal(err)
+		}
+		// Its lease would be over after a while.
+		_ = s.Kube.CoordinationV1().Leases(s.Namespace).Delete(t.Context(), rollout.Name("order"), metav1.DeleteOptions{})
+	}
+	l.stop()
+	t.Logf("%d processes; %d requests: %v, versions %v", processes, l.sent.Load(), l.status, l.versions)
+	if l.status[200] != int(l.sent.Load()) {
+		t.Errorf("answers %v; the first bad one: %s", l.status, l.first)
+	}
+	s.clean()
+	if got := image(s.deployment("order")); got != plan.Image {
+		t.Errorf("stable runs %s", got)
+	}
+	if text, _ := json.Marshal(s.vs("vsvc-order").Object["spec"]); bytes.Contains(text, []byte("mirror")) || bytes.Contains(text, []byte("cookie")) {
+		t.Errorf("the mirror or the cookie is left: %s", text)
 	}
 }
 

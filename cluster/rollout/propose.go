@@ -37,6 +37,12 @@ func (e *Engine) Propose(ctx context.Context, p Plan, c Consent) (*Proposal, err
 	if err := p.Complete(); err != nil {
 		return nil, err
 	}
+	_, st := e.parts(p.Namespace, p.Service)
+	if old, _, err := st.load(ctx); err != nil {
+		return nil, err
+	} else if old != nil && !old.Phase.Ended() {
+		return nil, running(old)
+	}
 	s := &State{Plan: p, Phase: Preparing, Before: map[string][]shift.Weight{}}
 	proposal := &Proposal{State: s}
 	stable, err := e.deployment(ctx, p.Namespace, p.Service)

@@ -107,7 +107,7 @@ func writeStatus(out io.Writer, s *rollout.Status, now time.Time) error {
 	row("service", "%s in namespace %s", s.Service, s.Namespace)
 	row("image", "%s", s.Image)
 	row("phase", "%s, since %s", phaseText(s.Phase, s.Stage), ago(now, s.Since))
-	row("weight", "%d %%, step %d of %s", s.Weight, s.Step+1, steps(s.Steps))
+	row("weight", "%d %%, step %d of %d (%s %%)", s.Weight, s.Step+1, len(s.Steps), steps(s.Steps))
 	if !s.Until.IsZero() {
 		row("judged", "at %s", s.Until.Local().Format(time.TimeOnly))
 	}
