@@ -28,7 +28,9 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 	}
 	var gone []Change
 	for _, e := range p.inventory.Entries {
-		if !wanted[e.ID] {
+		// A canary's own records go with it, and are nobody's business before.
+		record := e.Kept != "" && strings.HasPrefix(e.Name, "meshstorm-") && !p.Request.PruneKept
+		if !wanted[e.ID] && !record {
 			gone = append(gone, Change{Object: e.ID, Action: Delete, stage: stageOf(e.ID)})
 		}
 	}

@@ -150,7 +150,8 @@ what is wrong before anything is applied.`,
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
 	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newTest(a), newCompare(a), newExplain(a),
-		newDiff(a), newApply(a), newDelete(a), newHistory(a), newUndo(a), newLab(a), newVersion(a))
+		newDiff(a), newApply(a), newDelete(a), newHistory(a), newUndo(a),
+		newGet(a), newShift(a), newCanary(a), newImport(a), newLab(a), newVersion(a))
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
