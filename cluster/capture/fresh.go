@@ -69,7 +69,7 @@ func (r *Result) makeNew(ctx context.Context, s *Snapshot, o Options) error {
 	if err := m.run(ctx); err != nil {
 		return err
 	}
-	if err := manifest.Commit(ctx, r.staging, r.changes); err != nil {
+	if err := writeAside(r.staging, r.changes); err != nil {
 		return err
 	}
 	r.servicesOf(w.Intent)
@@ -227,7 +227,22 @@ func stage(ctx context.Context, dir string, doc *msaez.Document, settings []byte
 	if _, _, err := workspace.Create(ctx, dir, doc, workspace.Options{}); err != nil {
 		return err
 	}
-	return manifest.Commit(ctx, dir, []manifest.Change{{Path: workspace.SettingsFile, Data: settings, Mode: 0o644}})
+	return writeAside(dir, []manifest.Change{{Path: workspace.SettingsFile, Data: settings}})
+}
+
+// writeAside writes into the temporary folder, where nothing has to outlive a
+// crash.
+func writeAside(dir string, changes []manifest.Change) error {
+	for _, c := range changes {
+		path := filepath.Join(dir, filepath.FromSlash(c.Path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, c.Data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // generate makes the first generation, which is the base of all edits.
