@@ -297,7 +297,12 @@ func (a *app) reportFate(r *capture.Result, fate capture.Fate, heading string) {
 			line += ": " + o.Why
 		}
 		fmt.Fprintln(a.Out, line)
-		for _, c := range o.Fields {
+		for i, c := range o.Fields {
+			const most = 5 // of a new workspace nobody knows the generated values yet
+			if r.Created && i == most && len(o.Fields) > most+1 {
+				fmt.Fprintf(a.Out, "    … and %s, which -o json lists\n", plural(len(o.Fields)-most, "field"))
+				break
+			}
 			fmt.Fprintf(a.Out, "    %s: %s → %s\n", c.Field, shortValue(c.Files), shortValue(c.Live))
 		}
 	}
