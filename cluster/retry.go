@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -54,6 +55,7 @@ func retry(ctx context.Context, do func() error) error {
 // transient says how long an error is worth trying again; 0 for not at all.
 func transient(err error) time.Duration {
 	var network net.Error
+	var way *url.Error
 	switch {
 	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsServiceUnavailable(err), apierrors.IsTimeout(err):
 		return patience
@@ -67,6 +69,9 @@ func transient(err error) time.Duration {
 		return patience
 	case errors.As(err, &network) && network.Timeout() && !errors.Is(err, context.DeadlineExceeded):
 		return patience
+	case errors.As(err, &way) && !strings.Contains(err.Error(), "x509:") && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded),
+		strings.Contains(err.Error(), "Please retry."): // client-go's word for an answer that broke off
+		return patience // HTTP/2 has many words for a connection that was cut
 	}
 	return 0
 }
