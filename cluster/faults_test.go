@@ -54,7 +54,7 @@ func webhook(t *testing.T, c *cluster.Client, answer func(*admissionv1.Admission
 		_ = json.NewEncoder(w).Encode(review)
 	}))
 	t.Cleanup(server.Close)
-	none, fail, seconds := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail, int32(2)
+	none, fail, seconds := admissionregistrationv1.SideEffectClassNone, admissionregistrationv1.Fail, int32(1)
 	hook := &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: c.Namespace},
 		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
@@ -118,7 +118,7 @@ func TestAWebhookThatIsAwayForAMomentIsWaitedFor(t *testing.T) {
 		}
 		return nil
 	})
-	left.Store(7)
+	left.Store(2)
 	set := apply(t, c, request(t, many(5)))
 	if set.Count(cluster.Create) != 5 {
 		t.Errorf("got %v", actions(set))

@@ -12,6 +12,7 @@ import (
 var (
 	errCookie = errors.New("it matches the cookie header already, and Istio matches a header once, so clients cannot be kept on a side here; leave out --sticky, or take the cookie match out of the rule")
 	errHeader = errors.New("it matches the testers' header already; choose another header")
+	errOwn    = errors.New("a destination of it adds a cookie to answers already, and that field holds one only; leave out --sticky")
 	errMirror = errors.New("it mirrors to another destination already, in a field that holds one only; use `mirrors` there")
 )
 
@@ -33,7 +34,9 @@ func (o *overlay) extras(r rule, host string) ([]rule, error) {
 			return nil, err
 		}
 		before = append(before, sticky...)
-		r.setCookie(s, host, o.namespace)
+		if err := r.setCookie(s, host, o.namespace); err != nil {
+			return nil, err
+		}
 	}
 	m := o.state.Mirror
 	switch {
@@ -107,19 +110,26 @@ func (r rule) sticky(host string, s *Sticky) ([]rule, error) {
 
 // setCookie lets each destination of the weighted rule tell the client where it
 // was sent to.
-func (r rule) setCookie(s *Sticky, host, namespace string) {
+func (r rule) setCookie(s *Sticky, host, namespace string) error {
 	targets := r.targets()
 	for _, t := range targets {
 		if !sameHost(t.host(), host, namespace) || t.subset() != s.Stable && t.subset() != s.Canary {
 			continue
 		}
 		value := fmt.Sprintf("%s=%s; Path=/; HttpOnly; SameSite=Lax", s.Cookie, t.subset())
-		if s.MaxAge > 0 {
+		if s.MaxAge.Duration > 0 {
 			value += fmt.Sprintf("; Max-Age=%d", int(s.MaxAge.Seconds()))
 		}
-		below(below(below(t, "headers"), "response"), "add")["set-cookie"] = value
+		add := below(below(below(t, "headers"), "response"), "add")
+		for name := range add {
+			if strings.EqualFold(name, "set-cookie") {
+				return errOwn
+			}
+		}
+		add["set-cookie"] = value
 	}
 	r.setTargets(targets)
+	return nil
 }
 
 // below gives the map of a field, made where it is missing.
@@ -156,7 +166,14 @@ func (r rule) dropCookie(cookie string) {
 
 // mirror copies the rule's requests to a subset.
 func (r rule) mirror(host string, m *Mirror) error {
-	to := map[string]any{"host": host, "subset": m.Subset}
+	to := map[string]any{"host": host}
+	for _, t := range r.targets() {
+		if t.host() == host {
+			to = t.clone().destination() // with its port
+			break
+		}
+	}
+	to["subset"] = m.Subset
 	share := map[string]any{"value": int64(m.Percent)}
 	if list, ok := r["mirrors"].([]any); ok && len(list) > 0 {
 		r["mirrors"] = append(slices.Clone(list), map[string]any{"destination": to, "percentage": share})

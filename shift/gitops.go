@@ -37,14 +37,15 @@ func GitOps(vs *unstructured.Unstructured) (tool, setting string) {
 		}
 	}
 	for _, entry := range vs.GetManagedFields() {
+		// Without server-side apply Argo CD patches as kubectl does.
+		if strings.HasPrefix(entry.Manager, "argocd-") {
+			return "Argo CD", argoSetting
+		}
 		ours := entry.Manager == "meshstorm" || entry.Manager == Manager
 		if ours || entry.Operation != metav1.ManagedFieldsOperationApply || entry.FieldsV1 == nil || !strings.Contains(string(entry.FieldsV1.Raw), `"f:http":`) {
 			continue
 		}
-		switch {
-		case strings.Contains(entry.Manager, "argocd"):
-			return "Argo CD", argoSetting
-		case entry.Manager == "kustomize-controller", entry.Manager == "helm-controller":
+		if entry.Manager == "kustomize-controller" || entry.Manager == "helm-controller" {
 			return "Flux", fluxSetting
 		}
 		return "field manager " + entry.Manager, otherSetting

@@ -42,8 +42,9 @@ func Move(vs *unstructured.Unstructured, host, namespace string, weights map[str
 		return strings.Compare(a, b)
 	})
 	var all []Weight
+	base := baseOf(vs, host, namespace)
 	for _, r := range rulesOf(vs) {
-		if r.added() || !r.forwards() {
+		if r.added() || !r.forwards() || r.aside(base, host, namespace, vs.GetNamespace()) {
 			continue
 		}
 		written := r.hostOf(host, namespace, vs.GetNamespace(), weights)
@@ -61,6 +62,35 @@ func Move(vs *unstructured.Unstructured, host, namespace string, weights map[str
 		return nil, fmt.Errorf("VirtualService %s: %w: %s, subsets %s", vs.GetName(), ErrElsewhere, host, strings.Join(subsets, ", "))
 	}
 	return all, nil
+}
+
+// baseOf is the subset that takes most of a host's traffic, by all rules; "" where
+// rules name none.
+func baseOf(vs *unstructured.Unstructured, host, namespace string) string {
+	sums, base := map[string]int{}, ""
+	for _, w := range Current(vs, host, namespace) {
+		sums[w.Subset] += w.Weight
+		if sums[w.Subset] > sums[base] || sums[w.Subset] == sums[base] && w.Subset == "stable" {
+			base = w.Subset
+		}
+	}
+	return base
+}
+
+// aside reports whether a rule sends all that it has for the host to a subset
+// besides the base: a person's own rule for testers, which no shift moves.
+func (r rule) aside(base, host, namespace, own string) bool {
+	aside := ""
+	for _, t := range r.targets() {
+		if fullHost(t.host(), own) != fullHost(host, namespace) {
+			continue
+		}
+		if t.subset() == "" || t.subset() == base || aside != "" && aside != t.subset() {
+			return false
+		}
+		aside = t.subset()
+	}
+	return aside != ""
 }
 
 // hostOf gives the host as a rule writes it, "" where the rule sends nothing to

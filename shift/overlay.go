@@ -120,16 +120,18 @@ func (r rule) sendsTo(host, namespace string) bool {
 }
 
 // setWeights gives a rule's destinations their weights. Where the rule has other
-// hosts too, the shift divides this host's part only.
+// destinations too, hosts or subsets, the shift divides its own part only.
 func (o *overlay) setWeights(r rule, weights []Weight) {
 	targets := r.targets()
+	asPercent(targets)
 	part := 0
 	for _, t := range targets {
-		if sameHost(t.host(), weights[0].Host, o.namespace) {
+		ours := t.subset() == "" || slices.ContainsFunc(weights, func(w Weight) bool { return w.Subset == t.subset() })
+		if ours && sameHost(t.host(), weights[0].Host, o.namespace) {
 			part += t.weight(len(targets) == 1)
 		}
 	}
-	if part == 0 || part > 100 {
+	if part == 0 {
 		part = 100
 	}
 	shares := divide(part, weights)
@@ -183,23 +185,47 @@ func (o *overlay) targetOf(targets []target, w Weight, all []Weight) int {
 	return -1
 }
 
-// divide splits part (percent) by weights that add up to 100, with nothing lost.
+// asPercent makes weights that do not add up to 100, which Istio takes as parts
+// of their sum, parts of 100.
+func asPercent(targets []target) {
+	total := 0
+	for _, t := range targets {
+		total += t.weight(len(targets) == 1)
+	}
+	if total == 100 || total == 0 {
+		return
+	}
+	left, largest := 100, 0
+	for i, t := range targets {
+		w := t.weight(false)
+		if w > targets[largest].weight(false) {
+			largest = i
+		}
+		left -= 100 * w / total
+	}
+	for i, t := range targets {
+		w := 100 * t.weight(false) / total
+		if i == largest {
+			w += left
+		}
+		t["weight"] = int64(w)
+	}
+}
+
+// divide splits part (percent) by weights that add up to 100, with nothing lost:
+// what is asked for gets 1 at least, if there is as much.
 func divide(part int, weights []Weight) []int {
-	shares, left := make([]int, len(weights)), part
-	largest := 0
+	shares, left, largest := make([]int, len(weights)), part, 0
 	for i, w := range weights {
 		shares[i] = part * w.Weight / 100
+		if shares[i] == 0 && w.Weight > 0 {
+			shares[i] = 1
+		}
 		left -= shares[i]
 		if w.Weight > weights[largest].Weight {
 			largest = i
 		}
 	}
-	total := 0
-	for _, w := range weights {
-		total += w.Weight
-	}
-	if total == 100 {
-		shares[largest] += left
-	}
+	shares[largest] = max(0, shares[largest]+left)
 	return shares
 }

@@ -16,6 +16,8 @@ package shift
 import (
 	"errors"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Annotation holds the State of a running shift, as JSON.
@@ -77,7 +79,7 @@ type Sticky struct {
 	Stable string `json:"stable"` // subsets, which are the cookie's values too
 	Canary string `json:"canary"`
 	// MaxAge is how long a browser keeps it; 0 for its session.
-	MaxAge time.Duration `json:"maxAge,omitempty"`
+	MaxAge metav1.Duration `json:"maxAge,omitzero"`
 	// Off stops reading the cookie while the weights change at an end of a
 	// canary, so that no client stays behind.
 	Off bool `json:"off,omitempty"`

@@ -2,6 +2,7 @@ package shift_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -229,7 +231,7 @@ func TestTestersComeFirstAndCookiesKeepASide(t *testing.T) {
 	state := &shift.State{
 		Weights: weights,
 		Testers: &shift.Testers{Header: "X-Canary", Value: "true", Subset: "canary"},
-		Sticky:  &shift.Sticky{Cookie: "side", Stable: "stable", Canary: "canary", MaxAge: time.Hour},
+		Sticky:  &shift.Sticky{Cookie: "side", Stable: "stable", Canary: "canary", MaxAge: metav1.Duration{Duration: time.Hour}},
 	}
 	out, _ := overlay(t, vs, state)
 	want := []string{"old",
@@ -294,6 +296,36 @@ func TestMirrorsCopyReadsOnlyUnlessAskedFor(t *testing.T) {
 	}
 }
 
+func TestOtherDestinationsKeepTheirPart(t *testing.T) {
+	for name, c := range map[string]struct {
+		route string
+		want  string
+	}{
+		"a third subset":           {`[{destination: {host: order, subset: stable}, weight: 50}, {destination: {host: order, subset: canary}, weight: 30}, {destination: {host: order, subset: old}, weight: 20}]`, "stable=72 canary=8 old=20"},
+		"parts of another sum":     {`[{destination: {host: order, subset: stable}, weight: 3}, {destination: {host: order, subset: canary}, weight: 1}]`, "stable=90 canary=10"},
+		"a testers' own rule":      {`[{destination: {host: order, subset: canary}}]`, "canary=100"},
+		"a small part of the rule": {`[{destination: {host: order, subset: stable}, weight: 5}, {destination: {host: cart}, weight: 95}]`, "stable=4 canary=1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vs := object(t, "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: shop}\nspec:\n  http:\n  - name: all\n    route: [{destination: {host: order, subset: stable}}]\n  - name: one\n    route: "+c.route)
+			weights, err := shift.Move(vs, "order", "shop", map[string]int{"stable": 90, "canary": 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, _ := overlay(t, vs, &shift.State{Weights: weights})
+			var got []string
+			for _, w := range shift.Current(out, "order", "shop") {
+				if w.Rule == "one" {
+					got = append(got, fmt.Sprintf("%s=%d", w.Subset, w.Weight))
+				}
+			}
+			if text := strings.Join(got, " "); text != c.want {
+				t.Errorf("got %s, want %s", text, c.want)
+			}
+		})
+	}
+}
+
 func TestWhatCannotBeMovedIsSaid(t *testing.T) {
 	vs := object(t, plain)
 	if _, err := shift.Move(vs, "order", "shop", map[string]int{"stable": 90, "canary": 20}); err == nil || !strings.Contains(err.Error(), "add up to 110") {
@@ -314,8 +346,8 @@ func TestWhatCannotBeMovedIsSaid(t *testing.T) {
 }
 
 func TestAStateSurvivesTheAnnotation(t *testing.T) {
-	s := &shift.State{Plan: "p", Since: time.Unix(1, 0).UTC(), Weights: []shift.Weight{{Rule: "주문<&>", Host: "order", Subset: "canary", Weight: 10}},
-		Sticky: &shift.Sticky{Cookie: "c", Stable: "a", Canary: "b", MaxAge: time.Minute}}
+	s := &shift.State{Plan: "p", Since: time.Unix(1, 0).UTC(), Weights: []shift.Weight{{Rule: "주문<&>", Host: "order", Subset: "canary", Weight: 10}, {Rule: "주문<&>", Host: "order", Subset: "stable", Weight: 90}},
+		Sticky: &shift.Sticky{Cookie: "c", Stable: "a", Canary: "b", MaxAge: metav1.Duration{Duration: time.Minute}}}
 	vs := object(t, plain)
 	vs.SetAnnotations(map[string]string{shift.Annotation: s.Encode()})
 	got, err := shift.Read(vs)

@@ -43,12 +43,25 @@ func parse(text string) (*State, error) {
 }
 
 func (s *State) valid() error {
+	type place struct{ rule, host string }
+	sums, seen := map[place]int{}, map[Weight]bool{}
 	for _, w := range s.Weights {
 		if w.Weight < 0 || w.Weight > 100 {
 			return fmt.Errorf("weight %d of %s: expected 0 to 100", w.Weight, w.Subset)
 		}
 		if w.Host == "" {
 			return fmt.Errorf("a weight of rule %q has no host", w.Rule)
+		}
+		key := Weight{Rule: w.Rule, Host: w.Host, Subset: w.Subset}
+		if seen[key] {
+			return fmt.Errorf("rule %q has two weights for subset %s of %s", w.Rule, w.Subset, w.Host)
+		}
+		seen[key] = true
+		sums[place{w.Rule, w.Host}] += w.Weight
+	}
+	for at, sum := range sums {
+		if sum != 100 {
+			return fmt.Errorf("the weights of rule %q for %s add up to %d, expected 100", at.rule, at.host, sum)
 		}
 	}
 	switch t, c, m := s.Testers, s.Sticky, s.Mirror; {
