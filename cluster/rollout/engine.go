@@ -288,6 +288,9 @@ func (e *Engine) end(ctx context.Context, service string, verb Verb, o EndOption
 		}
 		// The holder may have died since.
 		taken, err := e.claim(ctx, service, begin)
+		if taken != nil && taken.Phase == wanted {
+			return taken, nil // it ended well, and then let go
+		}
 		if !errors.As(err, &held) {
 			return taken, err
 		}

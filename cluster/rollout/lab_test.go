@@ -355,7 +355,9 @@ func TestACanaryIsPromotedWithoutOneError(t *testing.T) {
 
 // dying is a client whose process is killed at its n-th write: that one may have
 // arrived, and nothing after it is sent.
-func (s *shop) dying(n int64, late bool) *cluster.Client {
+func (s *shop) dying(n int64, late bool) (context.Context, *cluster.Client) {
+	ctx, die := context.WithCancel(s.t.Context())
+	s.t.Cleanup(die)
 	var writes atomic.Int64
 	config := rest.CopyConfig(s.Config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -372,23 +374,22 @@ func (s *shop) dying(n int64, late bool) *cluster.Client {
 					_ = answer.Body.Close()
 				}
 			}
-			return nil, errKilled
+			die()
+			return nil, ctx.Err()
 		})
 	})
 	c, err := cluster.New(config, s.Namespace, true, "")
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return c
+	return ctx, c
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(q *http.Request) (*http.Response, error) { return f(q) }
 
-var errKilled = errors.New("killed")
-
-// Every process gets one write further than the one before it, so that together
+// Every process gets some writes further than the one before it, so that together
 // they die everywhere.
 func TestACanaryWhoseProcessesAllDieIsPromotedWithoutOneError(t *testing.T) {
 	t.Parallel()
@@ -399,19 +400,20 @@ func TestACanaryWhoseProcessesAllDieIsPromotedWithoutOneError(t *testing.T) {
 	plan := s.plan()
 	plan.Every, plan.Sticky, plan.Mirror = metav1.Duration{Duration: time.Millisecond}, "side", &shift.Mirror{Percent: 10, Unsafe: true}
 	processes, ended := 0, false
-	for n := int64(2); n < 200 && !ended; n++ {
+	for n := int64(4); n < 200 && !ended; n += 3 {
 		processes++
 		e := s.engine(&good{})
-		e.Client = s.dying(n, n%2 == 0)
-		_, err := e.Resume(t.Context(), "order", rollout.ResumeOptions{})
+		ctx, client := s.dying(n, n%2 == 0)
+		e.Client = client
+		_, err := e.Resume(ctx, "order", rollout.ResumeOptions{})
 		if errors.Is(err, rollout.ErrNone) && !strings.Contains(err.Error(), "promoted") {
 			var proposal *rollout.Proposal
-			if proposal, err = e.Propose(t.Context(), plan, rollout.Consent{}); err == nil {
-				_, err = e.Start(t.Context(), proposal)
+			if proposal, err = e.Propose(ctx, plan, rollout.Consent{}); err == nil {
+				_, err = e.Start(ctx, proposal)
 			}
 		}
 		ended = err == nil || strings.Contains(err.Error(), "promoted")
-		if !ended && !strings.Contains(err.Error(), errKilled.Error()) {
+		if !ended && ctx.Err() == nil {
 			t.Fatal(err)
 		}
 		// Its lease would be over after a while.

@@ -259,5 +259,5 @@ func (e *Engine) subsetsKnown(ctx context.Context, namespace string, q ShiftRequ
 	if err := e.addProxies(ctx, &x, routes); err != nil {
 		return err
 	}
-	return e.sync(ctx, x)
+	return e.sync(ctx, x, nil)
 }
