@@ -209,7 +209,7 @@ func (l *load) one(client *http.Client, s *shop) {
 		l.first = err.Error()
 		return
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing was written
+	defer response.Body.Close()
 	body, _ := io.ReadAll(response.Body)
 	l.status[response.StatusCode]++
 	l.versions[response.Header.Get("x-meshstorm-version")]++

@@ -69,7 +69,7 @@ Exit codes: 0 done, or paused as planned; 1 taken back, paused, or refused; 2 us
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCanaryStart(a), newCanaryStatus(a), newCanaryResume(a), newCanaryPromote(a), newCanaryAbort(a))
+	cmd.AddCommand(newCanaryStart(a), newCanaryStatus(a), newCanaryResume(a), newCanaryPromote(a), newCanaryAbort(a), newCanaryExport(a))
 	return cmd
 }
 
