@@ -28,7 +28,7 @@ type canaryFlags struct {
 }
 
 func (f *canaryFlags) addBasics(cmd *cobra.Command) {
-	f.clusterFlags.add(cmd)
+	f.add(cmd)
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	flagValues(cmd, "output", "text", "json")
 }

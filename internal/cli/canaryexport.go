@@ -28,7 +28,7 @@ What such an engine does otherwise than meshstorm is said on stderr.`,
 		ValidArgsFunction: a.completeServices,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.canaryExport(cmd.Context(), f, args[0], to) },
 	}
-	f.clusterFlags.add(cmd)
+	f.add(cmd)
 	f.addPlan(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.prometheus, "prometheus", "", "address of the Prometheus that the engine asks")
