@@ -34,12 +34,12 @@ func (c *Client) adopt(ctx context.Context, ch *Change) error {
 		return err
 	}
 	for live := ch.live; live != nil && clientSide(live) != ""; {
-		patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(clientSideManager), Manager)
+		patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(clientSideManager), c.manager())
 		if err != nil || len(patch) == 0 {
 			return err
 		}
 		err = retry(ctx, func() error {
-			_, err := resource.Patch(ctx, ch.Object.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: Manager})
+			_, err := resource.Patch(ctx, ch.Object.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: c.manager()})
 			return err
 		})
 		if err == nil {
@@ -60,10 +60,10 @@ func (c *Client) adopt(ctx context.Context, ch *Change) error {
 // go with the adoption.
 func (c *Client) leftBehind(ch *Change) []FieldChange {
 	upgraded := ch.live.DeepCopy()
-	if csaupgrade.UpgradeManagedFields(upgraded, sets.New(clientSideManager), Manager) != nil {
+	if csaupgrade.UpgradeManagedFields(upgraded, sets.New(clientSideManager), c.manager()) != nil {
 		return nil
 	}
-	owned, err := Owned(upgraded, Manager)
+	owned, err := Owned(upgraded, c.manager())
 	if err != nil || owned == nil {
 		return nil
 	}

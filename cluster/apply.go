@@ -342,7 +342,7 @@ func (r *run) record(ctx context.Context, complete bool) error {
 		p.Revision = p.inventory.Revision
 		return nil
 	}
-	if complete && p.Revision == 0 {
+	if complete && p.Revision == 0 && !p.Request.NoHistory {
 		revision, err := r.remember(ctx, p, r.o)
 		if err != nil {
 			return fmt.Errorf("everything is applied, but the history could not be kept: %w", err)
@@ -357,13 +357,13 @@ func (r *run) record(ctx context.Context, complete bool) error {
 			i.Revision = p.Revision
 		}
 		for n := range p.Changes {
-			p.Changes[n].enter(i)
+			p.Changes[n].enter(i, r.manager())
 		}
 	})
 }
 
 // enter notes one change in the inventory.
-func (ch *Change) enter(i *Inventory) {
+func (ch *Change) enter(i *Inventory, manager string) {
 	switch {
 	case ch.Action == Delete && ch.done:
 		i.Remove(ch.Object)
@@ -373,7 +373,7 @@ func (ch *Change) enter(i *Inventory) {
 		if old := i.Find(ch.Object); old != nil {
 			e.Kept = old.Kept
 		}
-		if owned, err := Owned(ch.after, Manager); err == nil && owned != nil {
+		if owned, err := Owned(ch.after, manager); err == nil && owned != nil {
 			e.Applied, e.Owned = digest(versionless(ch.desired).Object), digest(owned.Object)
 		}
 		i.Put(e)

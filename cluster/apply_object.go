@@ -14,7 +14,7 @@ import (
 
 // ApplyObjectOptions say how one object is applied.
 type ApplyObjectOptions struct {
-	Manager string // default: Manager
+	Manager string // default: the client's
 	Force   bool   // take fields over from other managers
 	DryRun  bool   // ask the server, change nothing
 }
@@ -55,7 +55,7 @@ func (c *Client) ApplyObject(ctx context.Context, o *unstructured.Unstructured, 
 	}
 	options := metav1.PatchOptions{FieldManager: a.Manager, Force: &a.Force}
 	if options.FieldManager == "" {
-		options.FieldManager = Manager
+		options.FieldManager = c.manager()
 	}
 	if a.DryRun {
 		options.DryRun = []string{metav1.DryRunAll}

@@ -6,6 +6,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,8 @@ type Client struct {
 	// Chosen reports that a flag or the kubeconfig's context named Namespace.
 	Chosen  bool
 	Context string // the kubeconfig's context; "" inside a cluster
+	// FieldManager is who Apply writes as; "" is Manager.
+	FieldManager string
 
 	mu     sync.Mutex // guards the mapper's reset
 	mapper *restmapper.DeferredDiscoveryRESTMapper
@@ -111,6 +114,17 @@ func New(config *rest.Config, namespace string, chosen bool, kubeContext string)
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery())),
 	}, nil
 }
+
+// As gives a client of the same cluster that writes as another field manager and
+// takes another namespace for objects without one.
+func (c *Client) As(manager, namespace string) *Client {
+	return &Client{
+		Config: c.Config, Kube: c.Kube, Dynamic: c.Dynamic, Namespace: namespace, Chosen: true, Context: c.Context, FieldManager: manager,
+		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.Kube.Discovery())),
+	}
+}
+
+func (c *Client) manager() string { return cmp.Or(c.FieldManager, Manager) }
 
 // Discovery is the API server's list of what it serves.
 func (c *Client) Discovery() discovery.DiscoveryInterface { return c.Kube.Discovery() }

@@ -402,4 +402,3 @@ func TestDeleteTakesOnlyWhatIsOursAndNamesWhatBlocks(t *testing.T) {
 		t.Error("a foreign object was deleted")
 	}
 }
-

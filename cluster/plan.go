@@ -33,6 +33,7 @@ type Request struct {
 	PruneKept   bool     // and what a canary put into the inventory
 	Spare       []ID     // never prune these: Secrets whose values the history does not have
 	TakeWeights bool     // the files' weights count; running shifts end
+	NoHistory   bool     // keep no revision for undo
 	// Full asks the server about every object that is not surely unchanged, new
 	// ones too, so that refusals show before anything is written.
 	Full bool
@@ -284,7 +285,7 @@ func (c *Client) surelyUnchanged(p *Plan, ch *Change) bool {
 	if e == nil || ch.live == nil || ch.live.GetDeletionTimestamp() != nil || e.Applied == "" || e.Applied != digest(versionless(ch.desired).Object) {
 		return false
 	}
-	owned, err := Owned(ch.live, Manager)
+	owned, err := Owned(ch.live, c.manager())
 	return err == nil && owned != nil && digest(owned.Object) == e.Owned
 }
 

@@ -204,3 +204,12 @@ func (c *Client) PrepareNamespace(ctx context.Context, name string) error {
 	_, err = c.Kube.CoreV1().Namespaces().Patch(ctx, name, "application/merge-patch+json", patch, metav1.PatchOptions{FieldManager: Manager})
 	return Explain(err)
 }
+
+// EnsureNamespace makes a namespace where it is missing, without labels.
+func (c *Client) EnsureNamespace(ctx context.Context, name string) error {
+	_, err := c.Kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{FieldManager: c.manager()})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return Explain(err)
+}

@@ -53,7 +53,7 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 	for i := range gone {
 		ch := &gone[i]
 		e := p.inventory.Find(ch.Object)
-		if why := spared(p, ch, e, others); why != "" {
+		if why := spared(p, ch, e, others, c.manager()); why != "" {
 			ch.Action, ch.Message = Keep, why
 		}
 		p.Changes = append(p.Changes, *ch)
@@ -62,7 +62,7 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 }
 
 // spared says why an object stays though the files do not have it; "" if it goes.
-func spared(p *Plan, ch *Change, e *Entry, others []*Inventory) string {
+func spared(p *Plan, ch *Change, e *Entry, others []*Inventory, manager string) string {
 	switch {
 	case e.Kept != "" && !p.Request.PruneKept:
 		return "it belongs to the " + e.Kept
@@ -76,7 +76,7 @@ func spared(p *Plan, ch *Change, e *Entry, others []*Inventory) string {
 			return fmt.Sprintf("workspace %q has it too", other.Workspace)
 		}
 	}
-	if owner := otherOwner(ch.live); owner != "" {
+	if owner := otherOwner(ch.live, manager); owner != "" {
 		return "it belongs to " + owner
 	}
 	return ""
@@ -94,7 +94,7 @@ var trackers = []struct{ key, tool string }{
 }
 
 // otherOwner names who else has a live object, "" for nobody.
-func otherOwner(live *unstructured.Unstructured) string {
+func otherOwner(live *unstructured.Unstructured, manager string) string {
 	for _, ref := range live.GetOwnerReferences() {
 		return fmt.Sprintf("%s/%s, its owner", strings.ToLower(ref.Kind), ref.Name)
 	}
@@ -105,7 +105,7 @@ func otherOwner(live *unstructured.Unstructured) string {
 			return t.tool
 		}
 	}
-	if !Owns(live, Manager) {
+	if !Owns(live, manager) {
 		for _, entry := range live.GetManagedFields() {
 			if entry.Subresource == "" && entry.Manager != shift.Manager {
 				return fmt.Sprintf("field manager %q, who made it anew", entry.Manager)

@@ -153,7 +153,7 @@ func (c *Client) Delete(ctx context.Context, p *Plan, o ApplyOptions) error {
 	if err != nil {
 		return errors.Join(err, c.changeInventory(after, c.Namespace, p.Workspace, func(i *Inventory) {
 			for n := range p.Changes {
-				p.Changes[n].enter(i)
+				p.Changes[n].enter(i, c.manager())
 			}
 		}))
 	}

@@ -1,6 +1,9 @@
 package cluster
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // stage is when an object is applied. What others build on comes first; traffic
 // is moved last. Removal goes the other way round.
@@ -32,8 +35,8 @@ func stageOf(id ID) stage {
 	switch {
 	case id.Group == "" && id.Kind == "Namespace", id.Kind == "CustomResourceDefinition":
 		return foundation
-	case slices.Contains(routeKinds, id.Kind):
-		return routes
+	case slices.Contains(routeKinds, id.Kind), strings.HasSuffix(id.Kind, "WebhookConfiguration"):
+		return routes // a webhook that nobody answers yet would stop everything after it
 	case slices.Contains(meshGroups, id.Group):
 		return backends
 	case slices.Contains(workloadKinds, id.Kind):

@@ -1,5 +1,3 @@
-//go:build charts
-
 // Package charts renders Istio's own installation charts, which are embedded in
 // the linked module, and the Gateway API's definitions that the ambient profile
 // needs. It takes a profile and settings and gives objects; it speaks with no

@@ -1,3 +1,0 @@
-//go:build !charts
-
-package charts
