@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/cluster/installation"
 	"github.com/meshstorm/meshstorm/cluster/proxies"
 )
 
@@ -21,6 +24,9 @@ func (a *app) preflight(ctx context.Context, c *cluster.Client, f *applyFlags, w
 	if err := a.prepareNamespace(ctx, c, f, want); err != nil {
 		return err
 	}
+	if err := a.lacks(ctx, c, want); err != nil {
+		return err
+	}
 	missing, err := c.Missing(ctx, c.Rights(want.objects, f.prune))
 	if err != nil {
 		return err
@@ -33,6 +39,36 @@ func (a *app) preflight(ctx context.Context, c *cluster.Client, f *applyFlags, w
 		lines += fmt.Sprintf("\n  %s", r)
 	}
 	return &exit{ExitNo, fmt.Errorf("these rights are missing, so nothing was applied:%s\nsomebody who may can grant them, and bind the roles to you:\n%s", lines, cluster.MendRights(missing))}
+}
+
+// lacks refuses objects that need what the cluster's Istio does not have, and
+// warns of what may be missing.
+func (a *app) lacks(ctx context.Context, c *cluster.Client, want *wanted) error {
+	report, err := installation.Found(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, p := range report.ControlPlanes {
+		a.log.Info("istio", "controlPlane", p.Namespace+"/"+p.Name, "revision", p.Revision, "version", p.Version, "profile", p.Profile)
+	}
+	var objects []*unstructured.Unstructured
+	for i := range want.objects {
+		objects = append(objects, want.objects[i].Unstructured)
+	}
+	var faults []error
+	for _, g := range report.Missing(c.Namespace, objects) {
+		switch {
+		case g.Code == installation.GapInjection: // prepareNamespace has asked
+		case g.Warning:
+			fmt.Fprintf(a.Err, "warning: %s\n  %s\n", g.What, g.Fix)
+		default:
+			faults = append(faults, fmt.Errorf("%s\n  %s", g.What, g.Fix))
+		}
+	}
+	if len(faults) > 0 {
+		return &exit{ExitNo, fmt.Errorf("nothing was applied, for something is missing in the cluster:\n%w", errors.Join(faults...))}
+	}
+	return nil
 }
 
 // prepareNamespace wants the namespace to be there, and its pods to get
