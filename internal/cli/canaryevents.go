@@ -24,7 +24,7 @@ import (
 // model that apply left in the cluster. Where neither knows the service nothing
 // is known, and a warning says so. The plan gets the variables that the settings
 // have for canaries.
-func (a *app) eventsOf(ctx context.Context, c *cluster.Client, w *workspace.Workspace, p *rollout.Plan) ([]string, error) {
+func (a *app) eventsOf(ctx context.Context, c *cluster.Client, w *workspace.Workspace, p *rollout.Plan) []string {
 	var intent *deploy.Model
 	if w != nil && w.Settings.Namespace == c.Namespace {
 		intent = w.Intent
@@ -37,7 +37,7 @@ func (a *app) eventsOf(ctx context.Context, c *cluster.Client, w *workspace.Work
 	}
 	if intent == nil || intent.Service(p.Service) == nil {
 		fmt.Fprintf(a.Err, "warning: no model knows %s; if it consumes events, its canary will as well, whatever its weight\n", p.Service)
-		return nil, nil
+		return nil
 	}
 	service := intent.Service(p.Service)
 	for _, e := range service.CanaryEnv {
@@ -45,7 +45,7 @@ func (a *app) eventsOf(ctx context.Context, c *cluster.Client, w *workspace.Work
 			p.CanaryEnv[e.Name] = e.Value
 		}
 	}
-	return service.Consumes, nil
+	return service.Consumes
 }
 
 // modelInCluster reads the model whose ConfigMaps hold a service; nil where

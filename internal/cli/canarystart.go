@@ -164,10 +164,7 @@ func (a *app) canaryStart(ctx context.Context, f *canaryStartFlags, service stri
 	if err != nil {
 		return err
 	}
-	consent := rollout.Consent{AcceptEvents: f.acceptEvents, GitOps: f.pausedGitOps}
-	if consent.Events, err = a.eventsOf(ctx, e.Client, w, &plan); err != nil {
-		return err
-	}
+	consent := rollout.Consent{AcceptEvents: f.acceptEvents, GitOps: f.pausedGitOps, Events: a.eventsOf(ctx, e.Client, w, &plan)}
 	proposal, err := e.Propose(ctx, plan, consent)
 	if err != nil {
 		return rolloutError(err)
