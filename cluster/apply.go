@@ -175,14 +175,14 @@ func refusal(err error) bool {
 func (r *run) applied(ch *Change) {
 	ch.done = true
 	state := "applied"
-	switch {
-	case ch.Action == Create:
+	switch ch.Action {
+	case Create:
 		state = "created"
-	case ch.Action == Configure:
+	case Configure:
 		state = "configured"
-	case ch.Action == Replace:
+	case Replace:
 		state = "replaced"
-	case ch.Action == Unchanged:
+	case Unchanged:
 		state = "unchanged"
 	}
 	r.tell(Event{Stage: ch.stage.String(), Object: ch.Object, State: state})

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -81,8 +82,8 @@ func conflictsOf(err error) []FieldConflict {
 	if !apierrors.IsConflict(err) {
 		return nil
 	}
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // the status comes unwrapped from the client
-	if !ok || status.Status().Details == nil {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) || status.Status().Details == nil {
 		return nil
 	}
 	for _, cause := range status.Status().Details.Causes {

@@ -42,7 +42,7 @@ func GitOps(vs *unstructured.Unstructured) (tool, setting string) {
 			return "Argo CD", argoSetting
 		}
 		ours := entry.Manager == "meshstorm" || entry.Manager == Manager
-		if ours || entry.Operation != metav1.ManagedFieldsOperationApply || entry.FieldsV1 == nil || !strings.Contains(string(entry.FieldsV1.Raw), `"f:http":`) {
+		if ours || entry.Operation != metav1.ManagedFieldsOperationApply || entry.FieldsV1 == nil || !strings.Contains(entry.FieldsV1.GetRawString(), `"f:http":`) {
 			continue
 		}
 		if entry.Manager == "kustomize-controller" || entry.Manager == "helm-controller" {

@@ -144,7 +144,7 @@ func (o *overlay) setWeights(r rule, weights []Weight) {
 		before := 0
 		if at < 0 {
 			like := slices.IndexFunc(targets, func(t target) bool { return sameHost(t.host(), w.Host, o.namespace) })
-			t := target(targets[like]).clone()
+			t := targets[like].clone()
 			delete(t, "headers")
 			targets = append(targets, t)
 			at = len(targets) - 1

@@ -74,7 +74,7 @@ func (f *finder) values(ctx context.Context, cp *ControlPlane, d *appsv1.Deploym
 	}
 	var values chartValues
 	if json.Unmarshal([]byte(held.Data["merged-values"]), &values) != nil {
-		return nil
+		return nil //nolint:nilerr // values in another form leave the profile unknown
 	}
 	cp.CNI = values.CNI.Enabled
 	switch {

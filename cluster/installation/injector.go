@@ -5,9 +5,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Injector is a webhook that puts sidecars into pods.
@@ -70,18 +68,6 @@ func selector(s *metav1.LabelSelector) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(s)
 }
 
-// renderedInjector reads one that is to be installed; false for other kinds.
-func renderedInjector(o *unstructured.Unstructured) (Injector, bool) {
-	if o.GetKind() != "MutatingWebhookConfiguration" {
-		return Injector{}, false
-	}
-	w := &admissionv1.MutatingWebhookConfiguration{}
-	if runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, w) != nil {
-		return Injector{}, false
-	}
-	return newInjector(w)
-}
-
 // takes reports whether the webhook is called for a pod with these labels in a
 // namespace with those.
 func (in *Injector) takes(namespace, pod map[string]string) bool {
@@ -102,31 +88,4 @@ func (r *Report) Injects(namespace, pod map[string]string) *Injector {
 		}
 	}
 	return nil
-}
-
-// samples are the label sets of a namespace and a pod by which people ask for
-// sidecars of a revision.
-func samples(revision string) [][2]map[string]string {
-	revision = revisionName(revision)
-	return [][2]map[string]string{
-		{{injectionLabel: "enabled"}, {}},
-		{{revisionLabel: revision}, {}},
-		{{}, {podLabel: "true"}},
-		{{}, {podLabel: "true", revisionLabel: revision}},
-	}
-}
-
-// collides reports a label set that both webhooks answer, as people write it.
-func (in *Injector) collides(other *Injector, revision string) (string, bool) {
-	for _, s := range samples(revision) {
-		if in.takes(s[0], s[1]) && other.takes(s[0], s[1]) {
-			switch {
-			case len(s[0]) > 0:
-				return "namespaces with " + labels.Set(s[0]).String(), true
-			default:
-				return "pods with " + labels.Set(s[1]).String(), true
-			}
-		}
-	}
-	return "", false
 }

@@ -27,7 +27,7 @@ type writeFlags struct {
 }
 
 func (f *writeFlags) add(cmd *cobra.Command) {
-	f.clusterFlags.add(cmd)
+	f.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "say yes to all questions")
@@ -96,7 +96,7 @@ Exit codes: 0 done; 1 refused: findings of check, conflicts, objects the API ser
 		Args: atMostOneArg("workspace"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.apply(cmd.Context(), f, args) },
 	}
-	f.writeFlags.add(cmd)
+	f.add(cmd)
 	f.addRequest(cmd)
 	cmd.Flags().BoolVar(&f.historySecrets, "history-secrets", false, "keep the values of Secrets in the history, so that undo brings them back")
 	cmd.Flags().StringVar(&f.note, "note", "", "a note for the history")
@@ -136,13 +136,13 @@ func (a *app) apply(ctx context.Context, f *applyFlags, args []string) error {
 // connectFor makes the client in the namespace of what is wanted.
 func (a *app) connectFor(f *clusterFlags, want *wanted) (*cluster.Client, error) {
 	if want.workspace == nil {
-		return f.connect(a, "")
+		return f.connect("")
 	}
 	own := want.workspace.Settings.Namespace
 	if f.namespace != "" && f.namespace != own {
 		return nil, usage("-n %s: the workspace's objects are of namespace %s; set `namespace: %s` in meshstorm.yaml and run `meshstorm generate`", f.namespace, own, f.namespace)
 	}
-	return f.connect(a, own)
+	return f.connect(own)
 }
 
 // checked refuses manifests in which check finds errors.

@@ -177,7 +177,7 @@ func (a *app) rollouts(ctx context.Context, f *canaryFlags, w *workspace.Workspa
 	if w != nil {
 		namespace = w.Settings.Namespace
 	}
-	c, err := f.connect(a, namespace)
+	c, err := f.connect(namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (a *app) canaryExport(ctx context.Context, f *canaryStartFlags, service, to
 	if w != nil {
 		fallback = w.Settings.Namespace
 	}
-	c, err := f.connect(a, fallback)
+	c, err := f.connect(fallback)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (f *clusterFlags) add(cmd *cobra.Command) {
 
 // connect makes the client. fallback is the workspace's namespace, used where
 // --namespace does not say another; "" leaves it to the kubeconfig.
-func (f *clusterFlags) connect(a *app, fallback string) (*cluster.Client, error) {
+func (f *clusterFlags) connect(fallback string) (*cluster.Client, error) {
 	namespace := f.namespace
 	if namespace == "" {
 		namespace = fallback

@@ -97,7 +97,7 @@ func outsideOrNil(err error) error {
 // namespace, and none of its manifests.
 func (a *app) workspaceClient(ctx context.Context, f *clusterFlags, name string, args []string) (*cluster.Client, string, error) {
 	if name != "" {
-		c, err := f.connect(a, "")
+		c, err := f.connect("")
 		return c, name, err
 	}
 	root, err := a.root(args)

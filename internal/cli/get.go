@@ -48,7 +48,7 @@ really seen, by Prometheus or by the proxies' own counters since they started.`,
   meshstorm get dr order -o yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.get(cmd.Context(), f, args) },
 	}
-	f.clusterFlags.add(cmd)
+	f.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&f.output, "output", "o", "text", "text, wide, json or yaml")
 	flags.BoolVarP(&f.all, "all-namespaces", "A", false, "of all namespaces")
@@ -85,7 +85,7 @@ func (a *app) get(ctx context.Context, f *getFlags, args []string) error {
 	if f.watch && f.output != "text" && f.output != "wide" {
 		return usage("-w shows a table; leave out -o %s", f.output)
 	}
-	c, err := f.connect(a, a.namespaceHere(ctx))
+	c, err := f.connect(a.namespaceHere(ctx))
 	if err != nil {
 		return err
 	}

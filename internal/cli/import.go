@@ -170,7 +170,7 @@ func (a *app) importInto(ctx context.Context, f *importFlags, o capture.Options,
 // snapshot reads YAML, or the cluster; namespace is the workspace's.
 func (a *app) snapshot(ctx context.Context, f *importFlags, namespace string) (*capture.Snapshot, []capture.Outcome, error) {
 	if len(f.files) == 0 {
-		c, err := f.connect(a, namespace)
+		c, err := f.connect(namespace)
 		if err != nil {
 			return nil, nil, err
 		}

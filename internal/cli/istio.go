@@ -58,7 +58,7 @@ func (a *app) istioStatus(ctx context.Context, f *istioStatusFlags) error {
 		return err
 	}
 	objects, namespace := a.objectsHere(ctx)
-	c, err := f.connect(a, namespace)
+	c, err := f.connect(namespace)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (a *app) istioInstall(ctx context.Context, f *istioInstallFlags) error {
 	if f.dryRun && f.output == "yaml" {
 		return a.printYAML(q.Objects)
 	}
-	c, err := f.connect(a, "")
+	c, err := f.connect("")
 	if err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (a *app) istioUninstall(ctx context.Context, f *istioInstallFlags) error {
 	if err != nil {
 		return err
 	}
-	c, err := f.connect(a, "")
+	c, err := f.connect("")
 	if err != nil {
 		return err
 	}
@@ -369,7 +369,7 @@ func newIstioLabel(a *app) *cobra.Command {
 }
 
 func (a *app) istioLabel(ctx context.Context, f *istioLabelFlags, namespace string) error {
-	c, err := f.connect(a, "")
+	c, err := f.connect("")
 	if err != nil {
 		return err
 	}

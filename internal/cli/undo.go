@@ -29,7 +29,7 @@ as Secrets of type %s in the workspace's namespace.`, cluster.KeptRevisions, clu
 		Args: atMostOneArg("workspace"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.history(cmd.Context(), f, args) },
 	}
-	f.clusterFlags.add(cmd)
+	f.add(cmd)
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	cmd.Flags().StringVar(&f.name, "name", "", "instead of a workspace: the name that `apply -f --name` was given")
 	flagValues(cmd, "output", "text", "json")
@@ -83,7 +83,7 @@ The workspace's files stay as they are. Values of Secrets come back only where t
 		Args: atMostOneArg("revision"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.undo(cmd.Context(), f, args, dryRun) },
 	}
-	f.writeFlags.add(cmd)
+	f.add(cmd)
 	cmd.Flags().StringVar(&f.name, "name", "", "instead of a workspace: the name that `apply -f --name` was given")
 	cmd.Flags().BoolVar(&f.force, "force-conflicts", false, "take over fields that other managers applied")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would change; exit code 1 says that something would")
