@@ -101,7 +101,7 @@ func (m *Mesh) refresh(ctx context.Context) error {
 		name := p.Name + "." + p.Namespace
 		known := m.replicas[name]
 		switch {
-		case known != nil && known.pod.UID == p.UID && runs(p):
+		case known != nil && known.pod.UID == p.UID && started(known.pod) == started(p) && runs(p):
 			kept[name] = known
 		case runs(p) && ready(p):
 			kept[name] = &replica{name: name, pod: p, dial: m.dial}
@@ -182,6 +182,17 @@ func runs(p *corev1.Pod) bool {
 		}
 	}
 	return true
+}
+
+// started tells one start of a pod's containers from the next.
+func started(p *corev1.Pod) string {
+	var all string
+	for i := range p.Status.ContainerStatuses {
+		if at := p.Status.ContainerStatuses[i].State.Running; at != nil {
+			all += at.StartedAt.String() + " "
+		}
+	}
+	return all
 }
 
 func ready(p *corev1.Pod) bool {

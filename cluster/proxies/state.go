@@ -19,10 +19,10 @@ const (
 
 // state is what is known of a proxy.
 type state struct {
-	incarnation string // of the istiod
-	types       []*content
-	looked      time.Time
-	done        bool
+	push   uint64 // the last one, as istiod counts them
+	types  []*content
+	looked time.Time
+	done   bool
 }
 
 // content is the state of one resource type that matters.
@@ -50,14 +50,16 @@ func newState(e *Expectation) *state {
 // step takes what istiod says at a moment; it gives the types to look into now,
 // "" for none.
 func (st *state) step(s *status, asked time.Time) string {
-	if at := s.incarnation(); at != st.incarnation {
-		// Another start of this istiod, or a proxy that connects anew: what was
-		// seen says nothing any more.
+	push := s.push()
+	if push < st.push {
+		// istiod was started again, or the proxy connects anew: what was seen
+		// says nothing any more.
 		for i, c := range st.types {
 			st.types[i] = &content{kind: c.kind}
 		}
-		*st = state{incarnation: at, types: st.types}
+		*st = state{types: st.types}
 	}
+	st.push = push
 	if st.done {
 		return ""
 	}

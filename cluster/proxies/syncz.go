@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -92,11 +93,21 @@ func (s *status) nonces(k kind) (sent, acked string) {
 // refusal is what a proxy said against the last configuration, "" for nothing.
 func (s *status) refusal(k kind) string { return s.Resources[typeURLs[k]].LastError }
 
-// incarnation tells one start of an istiod from another: versions begin with its
-// time.
-func (s *status) incarnation() string {
-	start, _, _ := strings.Cut(s.ClusterSent, "/")
-	return start
+// uuidLength is that of the end of a nonce.
+const uuidLength = 36
+
+// push is the number of the push whose clusters were sent last. istiod counts
+// from its start on, and writes TIME/NUMBERUUID; 0 stands for nothing sent.
+func (s *status) push() uint64 {
+	number := s.ClusterSent[strings.LastIndex(s.ClusterSent, "/")+1:]
+	if len(number) <= uuidLength {
+		return 0
+	}
+	n, err := strconv.ParseUint(number[:len(number)-uuidLength], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // split parts POD.NAMESPACE: neither namespaces nor the names of pods that
@@ -113,9 +124,9 @@ func (s *status) proxy(istiod string) Proxy {
 	p := Proxy{Name: s.ID, Istiod: istiod, Version: cmp.Or(s.IstioVersion, s.ProxyVersion), Gateway: s.Type == "router"}
 	p.Pod, p.Namespace = split(s.ID)
 	for _, k := range []kind{clusters, listeners, endpoints, routes} {
-		switch sent, acked := s.nonces(k); {
-		case sent == "":
-		case sent == acked:
+		switch sent, acked := s.nonces(k); sent {
+		case "":
+		case acked:
 			p.Synced = append(p.Synced, string(k))
 		default:
 			p.Stale = append(p.Stale, string(k))

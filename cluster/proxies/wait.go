@@ -51,7 +51,7 @@ func (m *Mesh) Wait(ctx context.Context, e Expectation) (Report, error) {
 		w.missing = missing
 		next := pause
 		if progress {
-			next = shortPause
+			next, pause = shortPause, firstPause/2
 		} else {
 			pause = min(pause*5/4, longPause)
 		}

@@ -27,7 +27,7 @@ type writeFlags struct {
 }
 
 func (f *writeFlags) add(cmd *cobra.Command) {
-	f.add(cmd)
+	f.clusterFlags.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "say yes to all questions")

@@ -111,6 +111,11 @@ func (a *app) prepareNamespace(ctx context.Context, c *cluster.Client, f *applyF
 const (
 	syncLimit   = 10 * time.Second // then the routes are not applied
 	syncAtLeast = 3 * time.Second  // with --no-sync-wait, then they are all the same
+	// settle is how long istiod has to send what was just written before it is
+	// asked. To show what a proxy is given it computes that, and while a change is
+	// on its way it can keep the old state in its cache as if it were the new one
+	// (istio/istio, pilot/pkg/xds/debug.go).
+	settle = time.Second
 )
 
 // syncer waits for the proxies through istiod.
@@ -134,6 +139,9 @@ func (a *app) syncer(c *cluster.Client, goOn bool) func(context.Context, cluster
 		}
 		within, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
+		if err := pause(within, settle); err != nil {
+			return err
+		}
 		report, err := mesh.Wait(within, expectation(need))
 		if goOn && errors.Is(err, proxies.ErrTimeout) {
 			fmt.Fprintf(a.Err, "warning: %v after %s; going on, as --no-sync-wait says\n", err, limit)
