@@ -74,6 +74,9 @@ func newServer(o Options, keys *Keys, etcd string) (*server, error) {
 		"shutdown-delay-duration":            "0s",
 		"shutdown-send-retry-after":          "false",
 		"profiling":                          "false",
+		// Its finalizer is taken off by a controller that the lab does not run, so a
+		// namespace with a claim would never go.
+		"disable-admission-plugins": "StorageObjectInUseProtection",
 	}
 	for name, value := range args {
 		if err := set(flags, name, value); err != nil {
