@@ -92,6 +92,7 @@ func (c *Client) Apply(ctx context.Context, p *Plan, o ApplyOptions) (*ChangeSet
 func ApplyLease(workspace string) string { return "meshstorm-apply-" + workspace }
 
 func (r *run) all(ctx context.Context) error {
+	need := r.plan.needs()
 	for s := foundation; s < stages; s++ {
 		if s == config {
 			if err := r.announce(ctx); err != nil {
@@ -99,11 +100,16 @@ func (r *run) all(ctx context.Context) error {
 			}
 		}
 		if s == routes {
-			if err := r.sync(ctx, r.plan.needs()); err != nil {
+			if err := r.sync(ctx, need); err != nil {
 				return err
 			}
 		}
 		if err := r.stage(ctx, s); err != nil {
+			return err
+		}
+	}
+	if need.Changed = true; !need.empty() { // so that what is said to be done works
+		if err := r.sync(ctx, need); err != nil {
 			return err
 		}
 	}
@@ -301,7 +307,11 @@ func (r *run) sync(ctx context.Context, need Need) error {
 	if r.o.Sync == nil || need.empty() {
 		return nil
 	}
-	r.tell(Event{Stage: routes.String(), State: "waiting", Message: "for the proxies to have what the routes need"})
+	what := "for the proxies to have what the routes need"
+	if need.Changed {
+		what = "for the proxies to have the routes"
+	}
+	r.tell(Event{Stage: routes.String(), State: "waiting", Message: what})
 	if err := r.o.Sync(ctx, need); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

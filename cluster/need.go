@@ -25,6 +25,9 @@ type Need struct {
 	Sidecars  bool                // routes of the mesh itself are among them
 	Present   []Destination       // clusters that must be there
 	Absent    []Destination       // clusters that no route may name any more
+	// Changed says that the routes are applied: a proxy that lags is then worth a
+	// warning and no reason to stop.
+	Changed bool
 }
 
 func (n Need) empty() bool { return len(n.Present) == 0 && len(n.Absent) == 0 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -145,6 +146,10 @@ func (a *app) syncer(c *cluster.Client, goOn bool) func(context.Context, cluster
 		report, err := mesh.Wait(within, expectation(need))
 		if goOn && errors.Is(err, proxies.ErrTimeout) {
 			fmt.Fprintf(a.Err, "warning: %v after %s; going on, as --no-sync-wait says\n", err, limit)
+			return nil
+		}
+		if need.Changed && errors.Is(err, proxies.ErrTimeout) {
+			fmt.Fprintf(a.Err, "warning: everything is applied, and %v after %s: %s\n", err, limit, strings.Join(report.Missing, "; "))
 			return nil
 		}
 		if err != nil {

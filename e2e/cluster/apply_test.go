@@ -1,0 +1,188 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/internal/labtest"
+	"github.com/meshstorm/meshstorm/internal/load"
+)
+
+func TestTheWholeWalk(t *testing.T) {
+	s := newShop(t, labtest.Kubeconfig(t), name(t))
+	if _, errs := s.run(t, 2, "apply"); !strings.Contains(errs, "There is no namespace") {
+		t.Errorf("nobody could be asked, and it says %q", errs)
+	}
+	if out, _ := s.run(t, 1, "diff"); !strings.Contains(out, "+  name: vsvc-order") {
+		t.Errorf("diff: %s", out)
+	}
+	s.run(t, 0, "apply", "--yes")
+	response := s.get(t, "/orders")
+	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/hal+json" {
+		t.Errorf("GET /orders: %s, %s", response.Status, response.Header.Get("Content-Type"))
+	}
+	s.run(t, 0, "diff")
+	if out, _ := s.run(t, 0, "apply"); !strings.Contains(out, "nothing to change") {
+		t.Errorf("the second apply says %q", out)
+	}
+	if out, _ := s.run(t, 0, "get", "pods"); strings.Count(out, "2/2") != 3 {
+		t.Errorf("get pods: %s", out)
+	}
+	if out, _ := s.run(t, 0, "get", "vs"); !strings.Contains(out, `vsvc-order      ["main-gw"]`) {
+		t.Errorf("get vs: %s", out)
+	}
+	if out, _ := s.run(t, 0, "get", "dr"); !strings.Contains(out, "stable (1/1 pods),canary (no pods)") {
+		t.Errorf("get dr: %s", out)
+	}
+	s.edit(t, "kubernetes/template/template.yml", "replicas: 1", "replicas: 2")
+	if out, _ := s.run(t, 1, "diff", "-o", "fields"); !strings.Contains(out, ".spec.replicas: 1 -> 2") {
+		t.Errorf("diff -o fields: %s", out)
+	}
+	s.run(t, 0, "apply")
+	if out, _ := s.run(t, 0, "undo", "--yes"); !strings.Contains(out, "changed   "+s.Namespace+"/deployment/order") {
+		t.Errorf("undo: %s", out)
+	}
+	if out, _ := s.run(t, 0, "history"); !strings.Contains(out, "3 (current)") || !strings.Contains(out, "undo to 1") {
+		t.Errorf("history: %s", out)
+	}
+	s.run(t, 0, "delete", "--yes")
+	for what, list := range map[string]func() (int, error){
+		"deployments": func() (int, error) {
+			l, err := s.Kube.AppsV1().Deployments(s.Namespace).List(t.Context(), metav1.ListOptions{})
+			return len(l.Items), err
+		},
+		"secrets": func() (int, error) {
+			l, err := s.Kube.CoreV1().Secrets(s.Namespace).List(t.Context(), metav1.ListOptions{})
+			return len(l.Items), err
+		},
+	} {
+		if n, err := list(); err != nil || n > 0 {
+			t.Errorf("%d %s are left, %v", n, what, err)
+		}
+	}
+}
+
+func TestAnApplyThatIsKilledAtAnyStageIsCompletedByTheNext(t *testing.T) {
+	s := newShop(t, labtest.Kubeconfig(t), name(t))
+	lease := cluster.ApplyLease("12st-mall")
+	for _, line := range []string{"accounts, configuration", "  created", "workloads and services", "waiting for", "gateways and", "routes:", "waiting for the proxies"} {
+		if !s.killAt(t, line, "apply", "--yes") {
+			t.Errorf("it was not killed at %q: nothing was left to do", line)
+		}
+		if _, errs := s.run(t, 3, "apply", "--lock-wait", "0s"); !strings.Contains(errs, "is at work here since") {
+			t.Errorf("the killed one's lease is not named: %s", errs)
+		}
+		// Its holder is dead: what else would be over in half a minute.
+		if err := s.Kube.CoordinationV1().Leases(s.Namespace).Delete(t.Context(), lease, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			t.Fatal(err)
+		}
+	}
+	s.run(t, 0, "apply")
+	s.run(t, 0, "diff")
+	inventory, err := s.ReadInventory(t.Context(), s.Namespace, "12st-mall")
+	if err != nil || len(inventory.Entries) != 17 {
+		t.Errorf("%d objects in the inventory, want 17: %v", len(inventory.Entries), err)
+	}
+	if response := s.get(t, "/orders"); response.StatusCode != 200 {
+		t.Errorf("GET /orders: %s", response.Status)
+	}
+}
+
+func TestNoRequestFailsWhileSubsetsComeAndGo(t *testing.T) {
+	s := newShop(t, labtest.Kubeconfig(t), name(t))
+	s.run(t, 0, "apply", "--yes")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	traffic, err := load.Start(ctx, load.Options{URL: s.gateway + "/orders", Host: s.host, Rate: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.edit(t, "meshstorm.yaml", "gateway:", "services: {order: {replicas: 2, weights: {stable: 80, canary: 20}}}\ngateway:")
+	s.run(t, 0, "generate")
+	s.run(t, 0, "apply") // a new Deployment, and the weight of its subset
+	s.run(t, 0, "undo", "--yes")
+	s.run(t, 0, "apply")
+	report := traffic.Stop()
+	if err := report.Err(); err != nil {
+		t.Errorf("%v", err)
+	}
+	if report.Codes[200] < 200 {
+		t.Errorf("only %d requests were answered", report.Codes[200])
+	}
+}
+
+// TestRoutesStayWhenIstiodHangs needs a lab of its own, whose istiod it stops.
+func TestRoutesStayWhenIstiodHangs(t *testing.T) {
+	lab, err := labtest.Bin("meshstorm-lab")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	data := t.TempDir()
+	if out, err := exec.Command(lab, "up", "--detach", "--data", data).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command(lab, "down", "--data", data).Run() })
+	s := newShop(t, filepath.Join(data, "kubeconfig"), name(t))
+	s.run(t, 0, "apply", "--yes")
+	s.edit(t, "kubernetes/template/istio.yml", "  - name: primary\n", "  - name: primary\n    timeout: 7s\n")
+	istiod := component(t, lab, data, "istiod")
+	if err := istiod.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = istiod.Signal(syscall.SIGCONT) })
+	began := time.Now()
+	_, errs := s.run(t, 3, "apply")
+	if !strings.Contains(errs, "no route was changed") {
+		t.Errorf("after %s it says %s", time.Since(began), errs)
+	}
+	vs, err := s.Get(t.Context(), gvk("VirtualService"), cluster.ID{Group: "networking.istio.io", Kind: "VirtualService", Namespace: s.Namespace, Name: "vsvc-order"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := vs.MarshalJSON(); err != nil || strings.Contains(string(text), `"timeout":"7s"`) {
+		t.Errorf("the route was changed: %v", err)
+	}
+}
+
+// component finds the process of a part of a lab.
+func component(t *testing.T, lab, data, part string) *os.Process {
+	t.Helper()
+	out, err := exec.Command(lab, "status", "--data", data, "-o", "json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status struct {
+		Components []struct {
+			Name string `json:"name"`
+			PID  int    `json:"pid"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(out, &status); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range status.Components {
+		if strings.Contains(c.Name, part) && c.PID > 0 {
+			process, err := os.FindProcess(c.PID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return process
+		}
+	}
+	t.Fatalf("no process of %s: %s", part, out)
+	return nil
+}
