@@ -112,8 +112,8 @@ func (s *shop) run(t *testing.T, code int, args ...string) (string, string) {
 	return out.String(), errOut.String()
 }
 
-// get asks the gateway.
-func (s *shop) get(t *testing.T, path string) *http.Response {
+// get asks the gateway, and gives the answer's status and content type.
+func (s *shop) get(t *testing.T, path string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.gateway+path, nil)
 	if err != nil {
@@ -124,8 +124,8 @@ func (s *shop) get(t *testing.T, path string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = response.Body.Close()
-	return response
+	defer func() { _ = response.Body.Close() }()
+	return response.StatusCode, response.Header.Get("Content-Type")
 }
 
 // killAt runs the program and kills it when it prints a line on stderr; false
