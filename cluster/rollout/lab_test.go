@@ -221,17 +221,7 @@ func (l *load) one(client *http.Client, s *shop) {
 // entrance is where the lab's gateway listens on this machine.
 func (s *shop) entrance() string {
 	s.t.Helper()
-	service, err := s.Kube.CoreV1().Services("istio-system").Get(s.t.Context(), "istio-ingressgateway", metav1.GetOptions{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, p := range service.Spec.Ports {
-		if p.Port == 80 {
-			return fmt.Sprintf("127.0.0.1:%d", p.NodePort)
-		}
-	}
-	s.t.Fatal("the ingress gateway has no port 80")
-	return ""
+	return strings.TrimPrefix(labtest.Gateway(s.t, labtest.Kubeconfig(s.t)), "http://")
 }
 
 // routed waits until the gateway routes to the service.

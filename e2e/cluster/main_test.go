@@ -44,15 +44,7 @@ func newShop(t *testing.T, kubeconfig, namespace string) *shop {
 		_ = c.Kube.CoreV1().Namespaces().Delete(context.Background(), namespace, metav1.DeleteOptions{})
 	})
 	s := &shop{Client: c, dir: filepath.Join(t.TempDir(), "shop"), kubeconfig: kubeconfig, host: namespace + ".example"}
-	ingress, err := c.Kube.CoreV1().Services("istio-system").Get(t.Context(), "istio-ingressgateway", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range ingress.Spec.Ports {
-		if p.Port == 80 {
-			s.gateway = fmt.Sprintf("http://127.0.0.1:%d", p.NodePort)
-		}
-	}
+	s.gateway = labtest.Gateway(t, kubeconfig)
 	example, err := filepath.Abs("../../examples/12st-mall")
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package labtest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -88,6 +89,39 @@ func start() (string, error) {
 		return "", fmt.Errorf("the lab does not start: %w\n%s", err, out)
 	}
 	return filepath.Join(data, "kubeconfig"), nil
+}
+
+// Gateway is the address of the ingress gateway on this machine, "http://HOST:PORT":
+// what the lab of this kubeconfig says, for it takes another port where the node
+// port is in use; else the node port itself.
+func Gateway(t testing.TB, kubeconfig string) string {
+	t.Helper()
+	if lab, err := Bin("meshstorm-lab"); err == nil {
+		out, err := exec.Command(lab, "status", "--data", filepath.Dir(kubeconfig), "-o", "json").Output()
+		var status struct {
+			Gateway struct {
+				URL string `json:"url"`
+			} `json:"gateway"`
+		}
+		if err == nil && json.Unmarshal(out, &status) == nil && status.Gateway.URL != "" {
+			return status.Gateway.URL
+		}
+	}
+	c, err := cluster.Connect(cluster.Options{Kubeconfig: kubeconfig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ingress, err := c.Kube.CoreV1().Services("istio-system").Get(t.Context(), "istio-ingressgateway", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range ingress.Spec.Ports {
+		if p.Port == 80 {
+			return fmt.Sprintf("http://127.0.0.1:%d", p.NodePort)
+		}
+	}
+	t.Fatal("the ingress gateway has no port 80")
+	return ""
 }
 
 // Client connects to the cluster with a namespace of the test's own, labelled
