@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,9 +27,10 @@ var errKilled = errors.New("killed")
 type town struct {
 	t *testing.T
 
-	stored  string // the state
+	mu      sync.Mutex // guards stored and request, which a running rollout listens to
+	stored  string     // the state
 	request Request
-	holder  bool
+	holder  atomic.Bool
 
 	canary    int32 // ready pods
 	aware     bool  // the proxies know the canary's pods
@@ -78,11 +81,14 @@ func (w *town) check() {
 }
 
 func (w *town) load(context.Context) (*State, Request, error) {
-	if w.stored == "" {
-		return nil, w.request, nil
+	w.mu.Lock()
+	stored, request := w.stored, w.request
+	w.mu.Unlock()
+	if stored == "" {
+		return nil, request, nil
 	}
-	s, err := Decode(w.stored)
-	return s, w.request, err
+	s, err := Decode(stored)
+	return s, request, err
 }
 
 func (w *town) save(ctx context.Context, s *State) error {
@@ -93,12 +99,18 @@ func (w *town) save(ctx context.Context, s *State) error {
 	if err != nil {
 		return err
 	}
-	return w.write(ctx, func() { w.stored = text })
+	return w.write(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.stored = text
+	})
 }
 
 func (w *town) take(ctx context.Context, s *State) error { return w.save(ctx, s) }
 
 func (w *town) ask(_ context.Context, q Request) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.request = q
 	return nil
 }
@@ -223,11 +235,10 @@ func (w *town) engine() *Engine {
 	return &Engine{Metrics: w,
 		open: func(string) (world, store) { return townWorld{w}, w },
 		hold: func(ctx context.Context, service string) (context.Context, func(), error) {
-			if w.holder {
+			if !w.holder.CompareAndSwap(false, true) {
 				return nil, nil, &cluster.HeldError{Lease: service, Holder: "somebody"}
 			}
-			w.holder = true
-			return ctx, func() { w.holder = false }, nil
+			return ctx, func() { w.holder.Store(false) }, nil
 		}}
 }
 
@@ -315,7 +326,8 @@ func killAt(t *testing.T, n int, late, bad bool) bool {
 	if !killed && !bad && err != nil || bad && !killed && !errors.Is(err, ErrAborted) {
 		t.Fatal(err)
 	}
-	w.holder, w.killAfter = false, 0
+	w.holder.Store(false)
+	w.killAfter = 0
 	if killed {
 		time.Sleep(time.Hour) // nobody looks
 		if w.stored == "" {
