@@ -120,6 +120,26 @@ func (s *shop) get(t *testing.T, path string) (int, string) {
 	return response.StatusCode, response.Header.Get("Content-Type")
 }
 
+// answers waits until the gateway answers a path with 200.
+func (s *shop) answers(t *testing.T, path string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		status, _ := s.get(t, path)
+		if status == http.StatusOK {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("GET %s: %d for a minute, want 200", path, status)
+		case <-again.C:
+		}
+	}
+}
+
 // killAt runs the program and kills it when it prints a line on stderr; false
 // says that it ended before.
 func (s *shop) killAt(t *testing.T, line string, args ...string) bool {
