@@ -13,8 +13,12 @@ const (
 	// what it is about to send some milliseconds before it sends it, and says
 	// "acknowledged" of the push before until then.
 	settle = 250 * time.Millisecond
-	// lookAgain is how soon a page is read again although nothing was sent.
-	lookAgain = time.Second
+	// lookAgain is how soon a page is read again although nothing was sent. It is
+	// long, since looking is not free of effect: istiod computes the page, and
+	// while a push is on its way to a proxy it may compute it of the state before
+	// and keep that in its cache as the newest, for the push to send. A look that
+	// follows something sent comes after the push has reached the proxy.
+	lookAgain = 5 * time.Second
 )
 
 // state is what is known of a proxy.

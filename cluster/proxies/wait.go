@@ -28,9 +28,13 @@ const (
 
 // Wait returns when istiod gives every proxy in question what is expected, and
 // each has acknowledged it. Right after a write istiod still says "synced" for
-// the old state, so it is the content that counts first. When ctx ends the error
-// wraps ErrTimeout, and ctx's own, and the report says who lacks what. Other
-// errors wrap ErrForbidden or ErrNoDebug.
+// the old state, so it is the content that counts first. When ctx's deadline
+// passes the error wraps ErrTimeout and context.DeadlineExceeded, and the report
+// says who lacks what; when ctx is cancelled it wraps context.Canceled alone.
+// Other errors wrap ErrForbidden or ErrNoDebug.
+//
+// Give istiod a second after the last write before the call: see lookAgain for
+// what a look during a push can do.
 func (m *Mesh) Wait(ctx context.Context, e Expectation) (Report, error) {
 	w := &wait{mesh: m, e: &e, began: time.Now(), states: map[sighting]*state{}, known: map[string]bool{}}
 	pause := firstPause
@@ -46,7 +50,7 @@ func (m *Mesh) Wait(ctx context.Context, e Expectation) (Report, error) {
 			if w.missing != nil {
 				report.Missing = w.missing // what the round before it saw to the end
 			}
-			return report, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
+			return report, ended(ctx)
 		}
 		w.missing = missing
 		next := pause
@@ -59,10 +63,19 @@ func (m *Mesh) Wait(ctx context.Context, e Expectation) (Report, error) {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return report, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
+			return report, ended(ctx)
 		case <-timer.C:
 		}
 	}
+}
+
+// ended is the error of a wait whose ctx has ended. Whoever interrupts does not
+// mean to go on, as after a time that was long enough.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("the wait for the proxies was interrupted: %w", ctx.Err())
+	}
+	return fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
 }
 
 // sighting is a proxy as one istiod sees it.

@@ -42,6 +42,7 @@ type waiting struct {
 	atMost  time.Duration
 	missing string // "" means that Wait succeeds
 	proxies int
+	looks   int // pages of configuration that were asked for; 0 means any number
 }
 
 var waits = []waiting{
@@ -57,14 +58,18 @@ var waits = []waiting{
 	},
 	{
 		name: "what istiod shows but has not sent yet does not count",
-		e:    toGateway, proxies: 1, atLeast: 2500 * time.Millisecond, atMost: 2900 * time.Millisecond,
+		e:    toGateway, proxies: 1, limit: 20 * time.Second, atLeast: 8 * time.Second, atMost: 8600 * time.Millisecond,
 		then: func(f *fakeIstiod, _ *fake.Clientset) {
 			time.Sleep(500 * time.Millisecond)
 			f.give(gatewayID, whole, canary)
-			time.Sleep(2 * time.Second)
+			time.Sleep(lookAgain + 2500*time.Millisecond)
 			f.send(gatewayID)
 			f.ack(gatewayID)
 		},
+	},
+	{
+		name: "while nothing is sent istiod is not made to compute the state again",
+		e:    toGateway, proxies: 1, limit: 4 * time.Second, missing: "has no cluster", looks: 1,
 	},
 	{
 		name: "what is sent but not acknowledged does not count",
@@ -219,6 +224,9 @@ func (test waiting) run(t *testing.T) {
 	if report.Proxies != test.proxies {
 		t.Errorf("%d proxies were expected, got %d", test.proxies, report.Proxies)
 	}
+	if test.looks > 0 && istiod.dumps != test.looks {
+		t.Errorf("%d looks were expected, got %d", test.looks, istiod.dumps)
+	}
 	if report.Took < test.atLeast || test.atMost > 0 && report.Took > test.atMost {
 		t.Errorf("between %v and %v were expected, it took %v", test.atLeast, test.atMost, report.Took)
 	}
@@ -231,7 +239,7 @@ func TestWaitEndsWhenInterrupted(t *testing.T) {
 		m, _ := meshOf(t, map[string]*fakeIstiod{"istiod-1": istiod}, gatewayPod())
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if report, err := m.Wait(ctx, toGateway); !errors.Is(err, context.Canceled) || report.Took > 1100*time.Millisecond {
+		if report, err := m.Wait(ctx, toGateway); !errors.Is(err, context.Canceled) || errors.Is(err, ErrTimeout) || report.Took > 1100*time.Millisecond {
 			t.Errorf("got %v after %v", err, report.Took)
 		}
 	})
