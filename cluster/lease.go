@@ -175,7 +175,13 @@ func (h *Hold) renewOnce(ctx context.Context) error {
 }
 
 // Release gives the Lease back. The time of its last renewal stays readable.
-func (h *Hold) Release() {
+func (h *Hold) Release() { h.end(false) }
+
+// Remove gives the Lease back and deletes it, for there is nothing left that it
+// could guard. Who may not delete it leaves it behind, free.
+func (h *Hold) Remove() { h.end(true) }
+
+func (h *Hold) end(remove bool) {
 	h.cancel(nil)
 	<-h.done
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -184,6 +190,12 @@ func (h *Hold) Release() {
 	held, err := leases.Get(ctx, h.name, metav1.GetOptions{})
 	if err != nil || held.Spec.HolderIdentity == nil || *held.Spec.HolderIdentity != h.holder {
 		return
+	}
+	if remove {
+		same := metav1.Preconditions{UID: &held.UID, ResourceVersion: &held.ResourceVersion}
+		if leases.Delete(ctx, h.name, metav1.DeleteOptions{Preconditions: &same}) == nil {
+			return
+		}
 	}
 	now, none := metav1.NowMicro(), ""
 	held.Spec.HolderIdentity, held.Spec.RenewTime = &none, &now

@@ -74,6 +74,7 @@ func (s *shop) createAsKubectl(t *testing.T, o *unstructured.Unstructured) {
 }
 
 func TestWhatKubectlAppliedIsTakenOverAfterAQuestion(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, labtest.Kubeconfig(t), name(t))
 	s.edit(t, workloadFile, "        env:\n", "        env:\n        - name: LATER\n          value: \"1\"\n")
 	s.kubectlApply(t, func(o *unstructured.Unstructured) bool {
@@ -135,6 +136,7 @@ func TestWhatKubectlAppliedIsTakenOverAfterAQuestion(t *testing.T) {
 // own templates make: Deployments that select by app alone, and routes without
 // subsets.
 func TestADeploymentWithAnotherSelectorIsSwappedUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, labtest.Kubeconfig(t), name(t))
 	s.kubectlApply(t, func(o *unstructured.Unstructured) bool {
 		switch {
@@ -168,6 +170,7 @@ func TestADeploymentWithAnotherSelectorIsSwappedUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := s.run(t, 0, "apply", "--adopt", "--replace", "order")
+	s.podsAre(t, "order", 1) // the old one's end may not fail a request either
 	report := traffic.Stop()
 	if !strings.Contains(out, "replaced  "+s.Namespace+"/deployment/order") {
 		t.Errorf("apply --replace says %s", out)

@@ -3,9 +3,11 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/internal/labtest"
@@ -20,9 +23,13 @@ import (
 )
 
 func TestTheWholeWalk(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, labtest.Kubeconfig(t), name(t))
 	if _, errs := s.run(t, 2, "apply"); !strings.Contains(errs, "There is no namespace") {
 		t.Errorf("nobody could be asked, and it says %q", errs)
+	}
+	if _, err := s.Kube.CoreV1().Namespaces().Get(t.Context(), s.Namespace, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the refused apply made the namespace: %v", err)
 	}
 	if out, _ := s.run(t, 1, "diff"); !strings.Contains(out, "+  name: vsvc-order") {
 		t.Errorf("diff: %s", out)
@@ -32,8 +39,16 @@ func TestTheWholeWalk(t *testing.T) {
 		t.Errorf("GET /orders: %d, %s", status, content)
 	}
 	s.run(t, 0, "diff")
+	const lease = "Lease/meshstorm-apply-12st-mall" // every run takes it
+	before := s.versions(t)
+	delete(before, lease)
 	if out, _ := s.run(t, 0, "apply"); !strings.Contains(out, "nothing to change") {
 		t.Errorf("the second apply says %q", out)
+	}
+	after := s.versions(t)
+	delete(after, lease)
+	if !maps.Equal(before, after) {
+		t.Errorf("the second apply wrote: before %v, after %v", before, after)
 	}
 	if out, _ := s.run(t, 0, "get", "pods"); strings.Count(out, "2/2") != 3 {
 		t.Errorf("get pods: %s", out)
@@ -56,23 +71,43 @@ func TestTheWholeWalk(t *testing.T) {
 		t.Errorf("history: %s", out)
 	}
 	s.run(t, 0, "delete", "--yes")
-	for what, list := range map[string]func() (int, error){
-		"deployments": func() (int, error) {
-			l, err := s.Kube.AppsV1().Deployments(s.Namespace).List(t.Context(), metav1.ListOptions{})
-			return len(l.Items), err
-		},
-		"secrets": func() (int, error) {
-			l, err := s.Kube.CoreV1().Secrets(s.Namespace).List(t.Context(), metav1.ListOptions{})
-			return len(l.Items), err
-		},
-	} {
-		if n, err := list(); err != nil || n > 0 {
-			t.Errorf("%d %s are left, %v", n, what, err)
-		}
+	if left := s.versions(t); len(left) > 0 {
+		t.Errorf("delete left %v", left)
+	}
+	if _, err := s.Kube.CoreV1().Namespaces().Get(t.Context(), s.Namespace, metav1.GetOptions{}); err != nil {
+		t.Errorf("the namespace should stay: %v", err)
 	}
 }
 
+// versions are the resourceVersions of what is in the namespace, without what
+// the cluster itself puts there.
+func (s *shop) versions(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, kind := range []schema.GroupVersionKind{
+		gvk("Gateway"), gvk("VirtualService"), gvk("DestinationRule"), {Kind: "Service"}, {Kind: "ServiceAccount"}, {Kind: "ConfigMap"}, {Kind: "Secret"},
+		{Group: "apps", Kind: "Deployment"}, {Group: "coordination.k8s.io", Kind: "Lease"},
+	} {
+		resource, err := s.Resource(kind, s.Namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := resource.List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range list.Items {
+			o := &list.Items[i]
+			if !slices.Contains([]string{"kube-root-ca.crt", "istio-ca-root-cert", "istio-ca-crl", "default"}, o.GetName()) {
+				all[kind.Kind+"/"+o.GetName()] = o.GetResourceVersion()
+			}
+		}
+	}
+	return all
+}
+
 func TestAnApplyThatIsKilledAtAnyStageIsCompletedByTheNext(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, labtest.Kubeconfig(t), name(t))
 	lease := cluster.ApplyLease("12st-mall")
 	for _, line := range []string{"accounts, configuration", "  created", "workloads and services", "waiting for", "gateways and", "routes:", "waiting for the proxies"} {
@@ -90,8 +125,21 @@ func TestAnApplyThatIsKilledAtAnyStageIsCompletedByTheNext(t *testing.T) {
 	s.run(t, 0, "apply")
 	s.run(t, 0, "diff")
 	inventory, err := s.ReadInventory(t.Context(), s.Namespace, "12st-mall")
-	if err != nil || len(inventory.Entries) != 17 {
-		t.Errorf("%d objects in the inventory, want 17: %v", len(inventory.Entries), err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wanted cluster.ChangeSet
+	out, _ := s.run(t, 0, "diff", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &wanted); err != nil {
+		t.Fatal(err)
+	}
+	if len(wanted.Changes) != 17 || len(inventory.Entries) != 17 {
+		t.Errorf("%d objects in the files and %d in the inventory, want 17", len(wanted.Changes), len(inventory.Entries))
+	}
+	for _, ch := range wanted.Changes {
+		if inventory.Find(ch.Object) == nil {
+			t.Errorf("%s is not in the inventory", ch.Object)
+		}
 	}
 	if status, _ := s.get(t, "/orders"); status != 200 {
 		t.Errorf("GET /orders: %d", status)
@@ -99,6 +147,7 @@ func TestAnApplyThatIsKilledAtAnyStageIsCompletedByTheNext(t *testing.T) {
 }
 
 func TestNoRequestFailsWhileSubsetsComeAndGo(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, labtest.Kubeconfig(t), name(t))
 	s.run(t, 0, "apply", "--yes")
 	ctx, stop := context.WithCancel(t.Context())
@@ -123,6 +172,7 @@ func TestNoRequestFailsWhileSubsetsComeAndGo(t *testing.T) {
 
 // TestRoutesStayWhenIstiodHangs needs a lab of its own, whose istiod it stops.
 func TestRoutesStayWhenIstiodHangs(t *testing.T) {
+	t.Parallel()
 	lab, err := labtest.Bin("meshstorm-lab")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -137,7 +187,9 @@ func TestRoutesStayWhenIstiodHangs(t *testing.T) {
 	t.Cleanup(func() { _ = exec.Command(lab, "down", "--data", data).Run() })
 	s := newShop(t, filepath.Join(data, "kubeconfig"), name(t))
 	s.run(t, 0, "apply", "--yes")
-	s.edit(t, "kubernetes/template/istio.yml", "  - name: primary\n", "  - name: primary\n    timeout: 7s\n")
+	s.edit(t, routeFile, "  - name: primary\n", "  - name: primary\n    timeout: 7s\n")
+	s.edit(t, routeFile, "  - name: canary\n", "  - name: next\n    labels:\n      app: order\n      track: next\n  - name: canary\n")
+	before := s.live(t, "VirtualService", "vsvc-order").GetResourceVersion()
 	istiod := component(t, lab, data, "istiod")
 	if err := istiod.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -145,16 +197,27 @@ func TestRoutesStayWhenIstiodHangs(t *testing.T) {
 	t.Cleanup(func() { _ = istiod.Signal(syscall.SIGCONT) })
 	began := time.Now()
 	_, errs := s.run(t, 3, "apply")
-	if !strings.Contains(errs, "no route was changed") {
-		t.Errorf("after %s it says %s", time.Since(began), errs)
+	// 10s for the proxies, and what it takes to see that istiod tells no version.
+	if took := time.Since(began); !strings.Contains(errs, "no route was changed") || took > 25*time.Second {
+		t.Errorf("after %s it says %s", took, errs)
 	}
-	vs, err := s.Get(t.Context(), gvk("VirtualService"), cluster.ID{Group: "networking.istio.io", Kind: "VirtualService", Namespace: s.Namespace, Name: "vsvc-order"})
-	if err != nil {
+	if text, err := s.live(t, "DestinationRule", "destrule-order").MarshalJSON(); err != nil || !strings.Contains(string(text), `"name":"next"`) {
+		t.Errorf("the subset, which comes before the routes, was not applied: %s, %v", text, err)
+	}
+	if s.live(t, "VirtualService", "vsvc-order").GetResourceVersion() != before {
+		t.Error("the route was changed")
+	}
+	if _, errs := s.run(t, 0, "apply", "--no-sync-wait"); !strings.Contains(errs, "going on, as --no-sync-wait says") {
+		t.Errorf("it does not say that the proxies were not waited for: %s", errs)
+	}
+	if text, err := s.live(t, "VirtualService", "vsvc-order").MarshalJSON(); err != nil || !strings.Contains(string(text), `"timeout":"7s"`) {
+		t.Errorf("with --no-sync-wait the route was not changed: %s, %v", text, err)
+	}
+	if err := istiod.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := vs.MarshalJSON(); err != nil || strings.Contains(string(text), `"timeout":"7s"`) {
-		t.Errorf("the route was changed: %v", err)
-	}
+	s.run(t, 0, "diff")
+	s.answers(t, "/orders")
 }
 
 // component finds the process of a part of a lab.

@@ -123,18 +123,35 @@ func (s *shop) get(t *testing.T, path string) (int, string) {
 // answers waits until the gateway answers a path with 200.
 func (s *shop) answers(t *testing.T, path string) {
 	t.Helper()
+	eventually(t, "GET "+path+" to answer 200", func() bool {
+		status, _ := s.get(t, path)
+		return status == http.StatusOK
+	})
+}
+
+// podsAre waits until so many pods of an app are left, ending ones included.
+func (s *shop) podsAre(t *testing.T, app string, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the pods of %s to be %d", app, n), func() bool {
+		pods, err := s.Kube.CoreV1().Pods(s.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=" + app})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(pods.Items) == n
+	})
+}
+
+// eventually asks until it is so, at most a minute.
+func eventually(t *testing.T, what string, ask func() bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
-	for {
-		status, _ := s.get(t, path)
-		if status == http.StatusOK {
-			return
-		}
+	for !ask() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("GET %s: %d for a minute, want 200", path, status)
+			t.Fatalf("waited a minute for %s", what)
 		case <-again.C:
 		}
 	}

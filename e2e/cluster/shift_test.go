@@ -34,6 +34,7 @@ const special = `  - name: special
 `
 
 func TestAppliesDuringAShiftLeaveItsWeights(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, labtest.Kubeconfig(t), name(t))
 	s.edit(t, routeFile, "  http:\n", "  http:\n"+special)
 	s.run(t, 0, "apply", "--yes")

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +68,15 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer hold.Release()
+	release := hold.Release
+	defer func() { release() }()
+	shown := plan
+	if plan, err = c.PlanDelete(ctx, name); err != nil {
+		return clusterError(err)
+	}
+	if !f.yes && !slices.EqualFunc(shown.Changes, plan.Changes, sameChange) {
+		return &exit{ExitNo, errors.New("somebody changed the workspace meanwhile, so nothing was deleted; look at what is there now, and delete again")}
+	}
 	show := a.newProgress()
 	options := cluster.ApplyOptions{Wait: f.wait, Timeout: f.timeout, Progress: show.event}
 	if f.wait {
@@ -74,6 +84,9 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 	}
 	err = c.Delete(ctx, plan, options)
 	show.end()
+	if err == nil {
+		release = hold.Remove
+	}
 	if f.output == "json" {
 		if err := writeJSON(a, plan.ChangeSet); err != nil {
 			return outside(err)
@@ -85,6 +98,9 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 	}
 	return clusterError(err)
 }
+
+// sameChange: the same would happen to the same object.
+func sameChange(a, b cluster.Change) bool { return a.Object == b.Object && a.Action == b.Action }
 
 func outsideOrNil(err error) error {
 	if err != nil {
