@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
+	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/internal/labtest"
 	"github.com/meshstorm/meshstorm/internal/load"
 )
@@ -132,12 +133,10 @@ func TestWhatKubectlAppliedIsTakenOverAfterAQuestion(t *testing.T) {
 	}
 }
 
-// TestADeploymentWithAnotherSelectorIsSwappedUnderLoad begins with what MSA-Ez's
-// own templates make: Deployments that select by app alone, and routes without
-// subsets.
-func TestADeploymentWithAnotherSelectorIsSwappedUnderLoad(t *testing.T) {
-	t.Parallel()
-	s := newShop(t, labtest.Kubeconfig(t), name(t))
+// original puts into the cluster what MSA-Ez's own templates make: a Deployment
+// that selects by app alone, and a route without subsets.
+func (s *shop) original(t *testing.T) {
+	t.Helper()
 	s.kubectlApply(t, func(o *unstructured.Unstructured) bool {
 		switch {
 		case o.GetKind() == "Deployment" && o.GetName() == "order":
@@ -152,6 +151,34 @@ func TestADeploymentWithAnotherSelectorIsSwappedUnderLoad(t *testing.T) {
 		return o.GetKind() != "DestinationRule"
 	})
 	s.answers(t, "/orders")
+}
+
+func TestASwapThatIsKilledHalfwayIsCompletedUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, labtest.Kubeconfig(t), name(t))
+	s.original(t)
+	traffic, err := load.Start(t.Context(), load.Options{URL: s.gateway + "/orders", Host: s.host, Rate: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.killAt(t, "  gone       "+s.Namespace+"/deployment/order", "apply", "--adopt", "--replace", "order") {
+		t.Fatal("it was not killed between the old Deployment's end and the new one's beginning")
+	}
+	if err := s.Kube.CoordinationV1().Leases(s.Namespace).Delete(t.Context(), cluster.ApplyLease("12st-mall"), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, 0, "apply", "--adopt")
+	s.podsAre(t, "order", 1)
+	if err := traffic.Stop().Err(); err != nil {
+		t.Errorf("requests failed: %v", err)
+	}
+	s.run(t, 0, "diff")
+}
+
+func TestADeploymentWithAnotherSelectorIsSwappedUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, labtest.Kubeconfig(t), name(t))
+	s.original(t)
 	selector := func() map[string]string {
 		o, err := s.Kube.AppsV1().Deployments(s.Namespace).Get(t.Context(), "order", metav1.GetOptions{})
 		if err != nil {

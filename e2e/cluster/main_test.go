@@ -107,25 +107,33 @@ func (s *shop) run(t *testing.T, code int, args ...string) (string, string) {
 // get asks the gateway, and gives the answer's status and content type.
 func (s *shop) get(t *testing.T, path string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.gateway+path, nil)
+	status, content, err := s.ask(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return status, content
+}
+
+func (s *shop) ask(ctx context.Context, path string) (int, string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.gateway+path, nil)
+	if err != nil {
+		return 0, "", err
 	}
 	request.Host = s.host
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", err
 	}
-	defer func() { _ = response.Body.Close() }()
-	return response.StatusCode, response.Header.Get("Content-Type")
+	return response.StatusCode, response.Header.Get("Content-Type"), response.Body.Close()
 }
 
-// answers waits until the gateway answers a path with 200.
+// answers waits until the gateway answers a path with 200. Before a gateway has
+// its first route nobody listens there.
 func (s *shop) answers(t *testing.T, path string) {
 	t.Helper()
 	eventually(t, "GET "+path+" to answer 200", func() bool {
-		status, _ := s.get(t, path)
-		return status == http.StatusOK
+		status, _, err := s.ask(t.Context(), path)
+		return err == nil && status == http.StatusOK
 	})
 }
 
