@@ -340,7 +340,7 @@ func (r *run) announce(ctx context.Context) error {
 
 func (p *Plan) changesAnything() bool {
 	return slices.ContainsFunc(p.Changes, func(ch Change) bool {
-		return ch.claim || ch.Action != Unchanged && ch.Action != Keep
+		return ch.claim || ch.orphan || ch.Action != Unchanged && ch.Action != Keep
 	}) || slices.ContainsFunc(p.Changes, func(ch Change) bool { return ch.desired != nil && p.inventory.Find(ch.Object) == nil })
 }
 
@@ -375,7 +375,7 @@ func (r *run) record(ctx context.Context, complete bool) error {
 // enter notes one change in the inventory.
 func (ch *Change) enter(i *Inventory, manager string) {
 	switch {
-	case ch.Action == Delete && ch.done:
+	case ch.done && (ch.Action == Delete || ch.orphan):
 		i.Remove(ch.Object)
 	case ch.desired == nil || !ch.done:
 	default:

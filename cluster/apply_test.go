@@ -238,3 +238,42 @@ func TestAnotherSelectorIsReplacedWithoutALossOfPods(t *testing.T) {
 	eventually(t, "the old ReplicaSet to go", func() bool { return sets() == 1 })
 	want(t, actions(apply(t, c, request(t, other))), "unchanged deployment/worker")
 }
+
+func TestPodsOfAReplacementThatIsTakenBackStay(t *testing.T) {
+	t.Parallel()
+	c := labtest.Client(t)
+	apply(t, c, request(t, worker))
+	names := func() string {
+		list, err := c.Kube.AppsV1().ReplicaSets(c.Namespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for i := range list.Items {
+			all = append(all, list.Items[i].Name+" "+string(list.Items[i].UID))
+		}
+		return strings.Join(all, ", ")
+	}
+	before := names()
+	r := request(t, strings.ReplaceAll(worker, "{app: worker}", "{app: worker, track: stable}"))
+	r.Replace = []string{"worker"}
+	ctx, interrupt := context.WithCancel(t.Context())
+	_, err := tryApply(ctx, c, r, cluster.ApplyOptions{Wait: true, Progress: func(e cluster.Event) {
+		if e.State == "gone" {
+			interrupt()
+		}
+	}})
+	if err == nil {
+		t.Fatal("it was not interrupted between the old Deployment's end and the new one's beginning")
+	}
+	for range 2 { // the first finds a ReplicaSet that nobody owns, the second one that is the new Deployment's
+		apply(t, c, request(t, worker))
+		eventually(t, "the Deployment to have its old ReplicaSet", func() bool {
+			list, err := c.Kube.AppsV1().ReplicaSets(c.Namespace).List(t.Context(), metav1.ListOptions{})
+			return err == nil && len(list.Items) == 1 && metav1.GetControllerOf(&list.Items[0]) != nil
+		})
+		if after := names(); after != before {
+			t.Fatalf("ReplicaSets are %s, want the one from before, %s", after, before)
+		}
+	}
+}

@@ -71,6 +71,7 @@ type Change struct {
 	stage   stage
 	claim   bool // nothing differs, but meshstorm does not own it yet
 	done    bool // written
+	orphan  bool // a ReplicaSet that a replaced Deployment left behind
 	took    time.Duration
 }
 

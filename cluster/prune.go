@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meshstorm/meshstorm/shift"
@@ -31,7 +33,7 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 		// A canary's own records go with it, and are nobody's business before.
 		record := e.Kept != "" && strings.HasPrefix(e.Name, "meshstorm-") && !p.Request.PruneKept
 		if !wanted[e.ID] && !record {
-			gone = append(gone, Change{Object: e.ID, Action: Delete, stage: stageOf(e.ID)})
+			gone = append(gone, Change{Object: e.ID, Action: Delete, stage: stageOf(e.ID), orphan: e.Orphan})
 		}
 	}
 	others, err := c.inventories(ctx, p.Namespace)
@@ -128,7 +130,7 @@ func (r *run) setAside(ctx context.Context, ch *Change) error {
 		owner := metav1.GetControllerOf(&sets.Items[i])
 		if owner != nil && owner.UID == ch.live.GetUID() {
 			id := ID{Group: "apps", Kind: "ReplicaSet", Namespace: ch.Object.Namespace, Name: sets.Items[i].Name}
-			left = append(left, Change{Object: id, Action: Delete, stage: workloads, Message: "its Deployment was replaced",
+			left = append(left, Change{Object: id, Action: Delete, stage: workloads, orphan: true, Message: "its Deployment was replaced",
 				live: &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "ReplicaSet",
 					"metadata": map[string]any{"name": id.Name, "namespace": id.Namespace}}}})
 		}
@@ -155,6 +157,32 @@ func (r *run) setAside(ctx context.Context, ch *Change) error {
 	defer r.mu.Unlock()
 	r.orphans = append(r.orphans, left...)
 	return nil
+}
+
+// taken: a Deployment has this ReplicaSet, or will take it over as soon as it
+// sees it, because the files select its pods again.
+func (r *run) taken(ctx context.Context, id ID) (bool, error) {
+	set, err := r.Kube.AppsV1().ReplicaSets(id.Namespace).Get(ctx, id.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, Explain(err)
+	}
+	if metav1.GetControllerOf(set) != nil {
+		return true, nil
+	}
+	all, err := r.Kube.AppsV1().Deployments(id.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return false, Explain(err)
+	}
+	for i := range all.Items {
+		selector, err := metav1.LabelSelectorAsSelector(all.Items[i].Spec.Selector)
+		if err == nil && selector.Matches(labels.Set(set.Labels)) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // released ends a shift whose weights the files have taken over: only when they

@@ -81,6 +81,16 @@ func (r *run) removeStage(ctx context.Context, s stage) error {
 			continue
 		}
 		group.Go(func() error {
+			if ch.orphan && len(r.plan.Request.Objects) > 0 {
+				taken, err := r.taken(each, ch.Object)
+				if err != nil {
+					return err
+				}
+				if taken {
+					ch.Action, ch.Message, ch.done = Keep, "a Deployment has its pods again", true
+					return nil
+				}
+			}
 			if ch.live != nil {
 				resource, err := r.Resource(schema.GroupVersionKind{Group: ch.Object.Group, Kind: ch.Object.Kind}, ch.Object.Namespace)
 				if err != nil {

@@ -162,7 +162,7 @@ func TestASwapThatIsKilledHalfwayIsCompletedUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !s.killAt(t, "  gone       "+s.Namespace+"/deployment/order", "apply", "--adopt", "--replace", "order") {
-		t.Fatal("it was not killed between the old Deployment's end and the new one's beginning")
+		t.Fatal("it was not killed when the old Deployment was gone")
 	}
 	if err := s.Kube.CoordinationV1().Leases(s.Namespace).Delete(t.Context(), cluster.ApplyLease("12st-mall"), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)

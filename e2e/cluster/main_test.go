@@ -137,15 +137,25 @@ func (s *shop) answers(t *testing.T, path string) {
 	})
 }
 
+// pods names the pods of an app, ending ones included.
+func (s *shop) pods(t *testing.T, app string) []string {
+	t.Helper()
+	pods, err := s.Kube.CoreV1().Pods(s.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=" + app})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for i := range pods.Items {
+		names = append(names, pods.Items[i].Name)
+	}
+	return names
+}
+
 // podsAre waits until so many pods of an app are left, ending ones included.
 func (s *shop) podsAre(t *testing.T, app string, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("the pods of %s to be %d", app, n), func() bool {
-		pods, err := s.Kube.CoreV1().Pods(s.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=" + app})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(pods.Items) == n
+		return len(s.pods(t, app)) == n
 	})
 }
 
