@@ -86,6 +86,7 @@ The workspace's files stay as they are. Values of Secrets come back only where t
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.name, "name", "", "instead of a workspace: the name that `apply -f --name` was given")
 	cmd.Flags().BoolVar(&f.force, "force-conflicts", false, "take over fields that other managers applied")
+	cmd.Flags().StringSliceVar(&f.replace, "replace", nil, "Deployments to make anew where the live one selects other pods")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would change; exit code 1 says that something would")
 	return cmd
 }
@@ -148,7 +149,7 @@ func (a *app) planUndo(ctx context.Context, c *cluster.Client, name string, numb
 		fmt.Fprintf(a.Err, "%s stays as it is: the history has no values of Secrets (apply --history-secrets keeps them)\n", id)
 	}
 	plan, err := c.Plan(ctx, cluster.Request{
-		Workspace: name, Objects: objects, Force: f.force, Adopt: true, Prune: true, PruneKept: true, Spare: alone, TakeWeights: true,
+		Workspace: name, Objects: objects, Force: f.force, Adopt: true, Replace: f.replace, Prune: true, PruneKept: true, Spare: alone, TakeWeights: true,
 	})
 	return plan, rev, clusterError(err)
 }
