@@ -6,7 +6,9 @@
 # tools take turns, each in a namespace of its own that is deleted afterwards.
 # Usage: KUBECONFIG=FILE bench/apply.sh [OBJECTS] [ROUNDS]
 # BIN and KUBECTL name other programs than those of this repository; TOOLS names
-# those to measure, "kubectl meshstorm" unless set.
+# those to measure, "kubectl meshstorm" unless set. On one machine the cluster
+# and the tools share its cores; DELAY=5ms puts a way of that length, in each
+# direction, between them, as a cluster elsewhere has it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 count=${1:-1000}
@@ -18,6 +20,7 @@ tmp=$(mktemp -d)
 namespace=
 cleanup() {
   [ -z "$namespace" ] || "$kubectl" delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null || true
+  [ -z "${way:-}" ] || kill "$way" 2>/dev/null || true
   rm -rf "$tmp"
 }
 
@@ -28,6 +31,16 @@ if [ -z "${KUBECTL:-}" ]; then
   CGO_ENABLED=0 go build -C bench/kubectl -o "$kubectl" -ldflags "-X k8s.io/component-base/version.gitVersion=v1${version#v0}" .
 fi
 trap cleanup EXIT
+
+if [ -n "${DELAY:-}" ]; then
+  CGO_ENABLED=0 go build -o "$tmp/delay" ./bench/delay
+  server=$("$kubectl" config view --minify -o 'jsonpath={.clusters[0].cluster.server}')
+  "$tmp/delay" "${server#https://}" "$DELAY" >"$tmp/way" &
+  way=$!
+  until [ -s "$tmp/way" ]; do kill -0 "$way"; done
+  "$kubectl" config view --minify --raw | sed "s,$server,https://$(cat "$tmp/way")," >"$tmp/kubeconfig"
+  export KUBECONFIG=$tmp/kubeconfig
+fi
 
 # objects writes $count objects, one file for each kind and the same at each run.
 objects() {
@@ -113,7 +126,7 @@ turn() {
 
 objects
 "$kubectl" api-resources >/dev/null # kubectl keeps what it learns here
-echo "$(cat "$tmp"/objects/*.yaml | grep -c '^kind: ') objects, kubectl $("$kubectl" version --client | sed -n 's/^Client Version: //p'), $rounds rounds" >&2
+echo "$(cat "$tmp"/objects/*.yaml | grep -c '^kind: ') objects, kubectl $("$kubectl" version --client | sed -n 's/^Client Version: //p'), $rounds rounds${DELAY:+, $DELAY each way}" >&2
 for ((round = 1; round <= rounds; round++)); do
   order=$tools
   ((round % 2)) || order=$(tr ' ' '\n' <<<"$tools" | tac | xargs)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -169,6 +170,7 @@ func (n *Network) watch(ctx context.Context, client kubernetes.Interface) error 
 			return nil
 		case <-dirty:
 		}
+		began := time.Now()
 		all, err := services.Lister().List(labels.Everything())
 		if err != nil {
 			return err
@@ -177,11 +179,28 @@ func (n *Network) watch(ctx context.Context, client kubernetes.Interface) error 
 		if err != nil {
 			return err
 		}
-		sort.Slice(all, func(i, j int) bool { return all[i].Namespace+"/"+all[i].Name < all[j].Namespace+"/"+all[j].Name })
+		slices.SortFunc(all, func(a, b *corev1.Service) int {
+			return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+		})
 		n.set(newTable(all, parts))
 		n.syncPorts(ctx, client, all)
+		// The first change is taken at once. What comes in crowds is taken
+		// together, or a table of many Services would be made anew for each.
+		rest := min(restShare*time.Since(began), restLimit)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(rest):
+		}
 	}
 }
+
+// After a table was made, the network rests for restShare times what that took,
+// at most restLimit.
+const (
+	restShare = 10
+	restLimit = 50 * time.Millisecond
+)
 
 func (n *Network) set(t *table) {
 	n.mu.Lock()
