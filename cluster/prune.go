@@ -30,9 +30,7 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 	}
 	var gone []Change
 	for _, e := range p.inventory.Entries {
-		// A canary's own records go with it, and are nobody's business before.
-		record := e.Kept != "" && strings.HasPrefix(e.Name, "meshstorm-") && !p.Request.PruneKept
-		if !wanted[e.ID] && !record {
+		if !wanted[e.ID] && (!e.record() || p.Request.PruneKept) {
 			gone = append(gone, Change{Object: e.ID, Action: Delete, stage: stageOf(e.ID), orphan: e.Orphan})
 		}
 	}
@@ -55,6 +53,9 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 	for i := range gone {
 		ch := &gone[i]
 		e := p.inventory.Find(ch.Object)
+		if e.record() && ch.live != nil && len(ch.live.GetOwnerReferences()) > 0 {
+			continue // Kubernetes takes it along with its owner
+		}
 		if why := spared(p, ch, e, others, c.manager()); why != "" {
 			ch.Action, ch.Message = Keep, why
 		}
@@ -62,6 +63,10 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 	}
 	return nil
 }
+
+// record reports whether an entry is a canary's own record, which goes with what
+// the canary is of and is nobody's business before.
+func (e *Entry) record() bool { return e.Kept != "" && strings.HasPrefix(e.Name, "meshstorm-") }
 
 // spared says why an object stays though the files do not have it; "" if it goes.
 func spared(p *Plan, ch *Change, e *Entry, others []*Inventory, manager string) string {

@@ -39,6 +39,9 @@ func Join(l *Listed, out *Overview) {
 	}
 	j.byHost(out)
 	for i := range l.Services {
+		if s := &l.Services[i]; s.Namespace == "default" && s.Name == "kubernetes" {
+			continue // the API server's own
+		}
 		out.Services = append(out.Services, j.service(&l.Services[i]))
 	}
 	slices.SortFunc(out.Services, func(a, b Service) int { return order(a.Namespace, b.Namespace, a.Name, b.Name) })

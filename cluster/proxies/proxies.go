@@ -29,6 +29,10 @@ var ErrNoIstiod = errors.New("no istiod is ready")
 // ErrNoDebug says that an istiod answers, but shows its debug pages to nobody.
 var ErrNoDebug = errors.New("istiod does not show what its proxies have")
 
+// Unseen reports whether an error means that nobody can see here what proxies
+// have, however long they are waited for: ErrForbidden and ErrNoDebug.
+func Unseen(err error) bool { return errors.Is(err, ErrForbidden) || errors.Is(err, ErrNoDebug) }
+
 // Proxy is one that is connected to istiod.
 type Proxy struct {
 	Name      string `json:"name"` // POD.NAMESPACE

@@ -94,7 +94,9 @@ func (e *Engine) namespace() string {
 	return e.Client.Namespace
 }
 
-// Start begins a rollout that Propose has checked, and carries it on.
+// Start begins a rollout that Propose has checked, and carries it on. The error
+// wraps ErrAborted when it was taken back, by a verdict or by somebody, and
+// ErrPaused after a pause that nobody planned.
 func (e *Engine) Start(ctx context.Context, p *Proposal) (*State, error) {
 	s := p.State
 	w, st := e.parts(s.Plan.Namespace, s.Plan.Service)
@@ -122,7 +124,17 @@ func (e *Engine) Start(ctx context.Context, p *Proposal) (*State, error) {
 		return nil, err
 	}
 	r.tell("")
-	return s, whole(within, r.carry(within))
+	err = whole(within, r.carry(within))
+	return r.state, r.state.orAborted(err)
+}
+
+// orAborted makes an end that somebody else asked for an error for those who
+// wanted the new version.
+func (s *State) orAborted(err error) error {
+	if err == nil && s.Phase == Aborted {
+		return fmt.Errorf("%w: %s", ErrAborted, s.Reason)
+	}
+	return err
 }
 
 func running(s *State) error {
@@ -140,7 +152,7 @@ type ResumeOptions struct {
 // Resume carries on what somebody else left, or what paused. What was measured
 // meanwhile is judged first.
 func (e *Engine) Resume(ctx context.Context, service string, o ResumeOptions) (*State, error) {
-	return e.claim(ctx, service, func(ctx context.Context, r *run) error {
+	s, err := e.claim(ctx, service, func(ctx context.Context, r *run) error {
 		s := r.state
 		if s.Phase.Ended() {
 			return fmt.Errorf("%w of %s that could go on: it was %s at %s", ErrNone, service, s.Phase, clock(s.Since))
@@ -166,6 +178,10 @@ func (e *Engine) Resume(ctx context.Context, service string, o ResumeOptions) (*
 		s.Planned = false
 		return r.save(ctx)
 	})
+	if s == nil {
+		return nil, err
+	}
+	return s, s.orAborted(err)
 }
 
 // EndOptions say how to end a rollout.
@@ -243,7 +259,8 @@ func (e *Engine) claim(ctx context.Context, service string, begin func(context.C
 	if err := begin(within, r); err != nil {
 		return s, err
 	}
-	return s, whole(within, r.carry(within))
+	err = whole(within, r.carry(within))
+	return r.state, err
 }
 
 // whole says why a context ended, where it was the Lease that was lost.

@@ -48,7 +48,7 @@ func judge(v Verdict, s *State, measured map[string]metrics.Traffic, source stri
 			v.Reason = fmt.Sprintf("no request was seen, %d are needed", b.MinRequests)
 			return v
 		}
-		v.Reason = fmt.Sprintf("%s says nothing of %s", source, s.Plan.Deployment())
+		v.Reason = fmt.Sprintf("%s: nothing is known of %s", source, s.Plan.Deployment())
 		return v
 	}
 	v.Requests, v.Errors, v.P95, v.Seconds = t.Requests, t.Errors, number(t.P95), t.Duration

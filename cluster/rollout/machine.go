@@ -54,6 +54,11 @@ type asked struct{ request Request }
 
 func (a *asked) Error() string { return "asked to " + string(a.request.Verb) }
 
+// overruled ends what is being done because somebody else has ended the rollout.
+type overruled struct{ state *State }
+
+func (o *overruled) Error() string { return "ended by somebody else" }
+
 // carry goes on until the rollout has ended or paused. Its error wraps
 // ErrAborted after a bad verdict and ErrPaused after a pause that nobody
 // planned.
@@ -85,9 +90,10 @@ func (r *run) carry(ctx context.Context) error {
 func (r *run) once(ctx context.Context) error {
 	acting, stop := context.WithCancelCause(ctx)
 	done := make(chan struct{})
+	now := *r.state // which the transition changes at its end
 	go func() {
 		defer close(done)
-		r.listen(acting, stop)
+		r.listen(acting, &now, stop)
 	}()
 	err := r.next(acting)
 	cause := context.Cause(acting)
@@ -97,14 +103,26 @@ func (r *run) once(ctx context.Context) error {
 	if errors.As(cause, &a) && ctx.Err() == nil {
 		return a
 	}
+	var o *overruled
+	if errors.As(cause, &o) && ctx.Err() == nil {
+		r.state = o.state
+		r.tell(o.state.Reason)
+		return nil
+	}
 	return err
 }
 
-// listen looks for requests while something is being done.
-func (r *run) listen(ctx context.Context, stop context.CancelCauseFunc) {
+// listen looks for requests, and for the end that another process has set, while
+// something is being done in the state now.
+func (r *run) listen(ctx context.Context, now *State, stop context.CancelCauseFunc) {
 	for sleep(ctx, pollEvery) == nil {
-		_, request, err := r.store.load(ctx)
-		if err == nil && r.state.heeds(request) {
+		stored, request, err := r.store.load(ctx)
+		switch {
+		case err != nil:
+		case stored != nil && stored.Epoch > now.Epoch && stored.Plan.ID == now.Plan.ID && stored.Phase.Ended():
+			stop(&overruled{stored})
+			return
+		case now.heeds(request):
 			stop(&asked{request})
 			return
 		}

@@ -400,8 +400,8 @@ func TestWhatIsNotKnownNeverCountsAsHealthy(t *testing.T) {
 				}
 				return metrics.Traffic{Requests: 5000}
 			}
-		}, "says nothing of order-canary", 1},
-		{"nobody is known", func(w *town) { w.traffic = func(bool) metrics.Traffic { return unknown } }, "says nothing of order-canary", 1},
+		}, "nothing is known of order-canary", 1},
+		{"nobody is known", func(w *town) { w.traffic = func(bool) metrics.Traffic { return unknown } }, "nothing is known of order-canary", 1},
 		{"too few requests", func(w *town) { w.traffic = func(bool) metrics.Traffic { return metrics.Traffic{Requests: 3} } }, "not enough traffic", 4},
 		{"so few that the canary got none", func(w *town) {
 			w.traffic = func(canary bool) metrics.Traffic {
@@ -461,14 +461,15 @@ func TestAnotherProcessCanAskForTheEnd(t *testing.T) {
 	cases := []struct {
 		name string
 		ask  func(context.Context, *Engine) (*State, error)
+		end  error // of the process that is asked
 		done func(*town, *testing.T)
 	}{
 		{"abort", func(ctx context.Context, e *Engine) (*State, error) {
 			return e.Abort(ctx, "order", EndOptions{By: "me"})
-		}, (*town).aborted},
+		}, ErrAborted, (*town).aborted},
 		{"promote", func(ctx context.Context, e *Engine) (*State, error) {
 			return e.Promote(ctx, "order", EndOptions{By: "me"})
-		}, (*town).promoted},
+		}, nil, (*town).promoted},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -485,8 +486,8 @@ func TestAnotherProcessCanAskForTheEnd(t *testing.T) {
 					_, err := c.ask(t.Context(), w.engine())
 					asked <- err
 				}()
-				if err := <-started; err != nil {
-					t.Error(err)
+				if err := <-started; !errors.Is(err, c.end) {
+					t.Errorf("the one that was asked ends with %v, want %v", err, c.end)
 				}
 				if err := <-asked; err != nil {
 					t.Error(err)
@@ -495,6 +496,31 @@ func TestAnotherProcessCanAskForTheEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhoTakesTheObjectsAwayEndsTheRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		started := make(chan error)
+		go func() {
+			_, err := w.engine().Start(t.Context(), proposal(t, order()))
+			started <- err
+		}()
+		time.Sleep(20 * time.Second)
+		if err := w.engine().Overrule(t.Context(), []*Status{{Namespace: "default", Service: "order"}}, "undone"); err != nil {
+			t.Fatal(err)
+		}
+		moved := w.writes
+		if err := <-started; !errors.Is(err, ErrAborted) || !strings.Contains(err.Error(), "undone") {
+			t.Errorf("the one that held it ends with %v", err)
+		}
+		if w.writes != moved {
+			t.Errorf("it wrote %d times after the end", w.writes-moved)
+		}
+		if status, err := w.engine().Status(t.Context(), "order"); err != nil || status.Phase != Aborted || status.Reason != "undone" {
+			t.Errorf("status tells of %+v, %v", status, err)
+		}
+	})
 }
 
 func TestARequestOfTheRolloutBeforeMeansNothing(t *testing.T) {

@@ -99,7 +99,7 @@ func (e *Engine) addProxies(ctx context.Context, x *proxies.Expectation, routes 
 		}
 		x.Gateways = append(x.Gateways, gateways...)
 		if sidecars && len(x.Sidecars) == 0 {
-			x.Sidecars = []string{x.Namespace}
+			x.Sidecars = []string{"*"} // who calls the service may be anywhere
 		}
 	}
 	return nil
@@ -115,9 +115,8 @@ func (e *Engine) sync(ctx context.Context, x proxies.Expectation, about []*unstr
 		return err
 	}
 	mesh, err := proxies.Open(ctx, e.Client)
-	if errors.Is(err, proxies.ErrForbidden) {
-		e.warn("%v: waiting %s for the proxies instead of asking", err, blindWait)
-		return sleep(ctx, blindWait)
+	if proxies.Unseen(err) {
+		return e.waitBlindly(ctx, err)
 	}
 	if err != nil {
 		return err
@@ -128,6 +127,8 @@ func (e *Engine) sync(ctx context.Context, x proxies.Expectation, about []*unstr
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return err
+		case proxies.Unseen(err):
+			return e.waitBlindly(ctx, err)
 		case !errors.Is(err, proxies.ErrTimeout) || len(report.Missing) == 0:
 			return err
 		case try == syncTries:
@@ -137,6 +138,11 @@ func (e *Engine) sync(ctx context.Context, x proxies.Expectation, about []*unstr
 			return err
 		}
 	}
+}
+
+func (e *Engine) waitBlindly(ctx context.Context, why error) error {
+	e.warn("%v: waiting %s for the proxies instead of asking", why, blindWait)
+	return sleep(ctx, blindWait)
 }
 
 func wait(ctx context.Context, mesh *proxies.Mesh, x proxies.Expectation) (proxies.Report, error) {

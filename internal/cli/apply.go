@@ -202,10 +202,15 @@ func (a *app) plan(ctx context.Context, c *cluster.Client, f *applyFlags, want *
 	}
 	writeFields(a.Err, &cluster.ChangeSet{Changes: problems})
 	hint := "nothing was applied"
-	if plan.Count(cluster.Conflict) > 0 {
+	if contested(problems) {
 		hint += "; --force-conflicts takes the fields over, and leaving them out of the files leaves them to their owners"
 	}
 	return nil, &exit{ExitNo, errors.New(hint)}
+}
+
+// contested: fields of other managers stand in the way.
+func contested(problems []cluster.Change) bool {
+	return slices.ContainsFunc(problems, func(ch cluster.Change) bool { return ch.Action == cluster.Conflict })
 }
 
 func adoptions(plan *cluster.Plan) int {

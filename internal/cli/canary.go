@@ -351,3 +351,32 @@ func pairs(flag string, values []string) (map[string]string, error) {
 	}
 	return all, nil
 }
+
+// ending finds the canaries that a plan takes away, says so, and gives what ends
+// them: the processes that hold them stop, and status tells why.
+func (a *app) ending(ctx context.Context, c *cluster.Client, plan *cluster.Plan) (func(context.Context, string) error, error) {
+	var removed []cluster.ID
+	for i := range plan.Changes {
+		if ch := &plan.Changes[i]; ch.Action == cluster.Delete && ch.Object.Kind == "Deployment" {
+			removed = append(removed, ch.Object)
+		}
+	}
+	if len(removed) == 0 {
+		return func(context.Context, string) error { return nil }, nil
+	}
+	engine := &rollout.Engine{Client: c}
+	all, err := engine.Ending(ctx, removed)
+	if err != nil {
+		return nil, clusterError(err)
+	}
+	for _, s := range all {
+		holder := ""
+		if s.Holder != "" {
+			holder = ", which " + s.Holder + " carries on"
+		}
+		fmt.Fprintf(a.Err, "this ends the canary of %s (%s, at %d %%)%s\n", s.Service, s.Image, s.Weight, holder)
+	}
+	return func(ctx context.Context, reason string) error {
+		return clusterError(engine.Overrule(ctx, all, reason))
+	}, nil
+}

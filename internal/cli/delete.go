@@ -60,6 +60,10 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 		return nil
 	}
 	writeFields(a.Err, &plan.ChangeSet)
+	end, err := a.ending(ctx, c, plan)
+	if err != nil {
+		return err
+	}
 	question := fmt.Sprintf("Delete %d objects of workspace %s from namespace %s of %s?", plan.Count(cluster.Delete), name, c.Namespace, c.Server())
 	if err := a.confirm(f.yes, "--yes", question); err != nil {
 		return err
@@ -76,6 +80,9 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 	}
 	if !f.yes && !slices.EqualFunc(shown.Changes, plan.Changes, sameChange) {
 		return &exit{ExitNo, errors.New("somebody changed the workspace meanwhile, so nothing was deleted; look at what is there now, and delete again")}
+	}
+	if err := end(ctx, "`meshstorm delete` removed it"); err != nil {
+		return err
 	}
 	show := a.newProgress()
 	options := cluster.ApplyOptions{Wait: f.wait, Timeout: f.timeout, Progress: show.event}

@@ -124,9 +124,8 @@ func (a *app) syncer(c *cluster.Client, goOn bool) func(context.Context, cluster
 	return func(ctx context.Context, need cluster.Need) error {
 		mesh, err := proxies.Open(ctx, c)
 		switch {
-		case errors.Is(err, proxies.ErrForbidden):
-			fmt.Fprintf(a.Err, "warning: %v, so meshstorm cannot see whether the proxies have the new subsets; it waits %s\n", err, syncAtLeast)
-			return pause(ctx, syncAtLeast)
+		case proxies.Unseen(err):
+			return a.waitBlindly(ctx, err)
 		case errors.Is(err, proxies.ErrNoIstiod):
 			fmt.Fprintf(a.Err, "warning: %v: routes have no effect until one runs; `meshstorm istio status` says what is there\n", err)
 			return nil
@@ -144,6 +143,9 @@ func (a *app) syncer(c *cluster.Client, goOn bool) func(context.Context, cluster
 			return err
 		}
 		report, err := mesh.Wait(within, expectation(need))
+		if proxies.Unseen(err) {
+			return a.waitBlindly(ctx, err)
+		}
 		if goOn && errors.Is(err, proxies.ErrTimeout) {
 			fmt.Fprintf(a.Err, "warning: %v after %s; going on, as --no-sync-wait says\n", err, limit)
 			return nil
@@ -163,6 +165,12 @@ func (a *app) syncer(c *cluster.Client, goOn bool) func(context.Context, cluster
 	}
 }
 
+// waitBlindly stands for asking istiod where it cannot be asked.
+func (a *app) waitBlindly(ctx context.Context, why error) error {
+	fmt.Fprintf(a.Err, "warning: %v, so meshstorm cannot see whether the proxies have the new configuration; it waits %s\n", why, syncAtLeast)
+	return pause(ctx, syncAtLeast)
+}
+
 func expectation(need cluster.Need) proxies.Expectation {
 	e := proxies.Expectation{Namespace: need.Namespace, Gateways: need.Gateways}
 	if need.Sidecars {
@@ -172,7 +180,7 @@ func expectation(need cluster.Need) proxies.Expectation {
 		e.Clusters = append(e.Clusters, proxies.ClusterName(d.Port, d.Subset, d.Host))
 	}
 	for _, d := range need.Absent {
-		e.Weights = append(e.Weights, proxies.Weight{Cluster: proxies.ClusterName(d.Port, d.Subset, d.Host)})
+		e.Gone = append(e.Gone, proxies.ClusterName(d.Port, d.Subset, d.Host))
 	}
 	return e
 }

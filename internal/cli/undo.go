@@ -131,9 +131,20 @@ func (a *app) undo(ctx context.Context, f *applyFlags, args []string, dryRun boo
 	}
 	if problems := plan.Problems(); len(problems) > 0 {
 		writeFields(a.Err, &cluster.ChangeSet{Changes: problems})
-		return &exit{ExitNo, errors.New("nothing was changed; --force-conflicts takes over fields of other managers")}
+		hint := "nothing was changed"
+		if contested(problems) {
+			hint += "; --force-conflicts takes over fields of other managers"
+		}
+		return &exit{ExitNo, errors.New(hint)}
+	}
+	end, err := a.ending(within, c, plan)
+	if err != nil {
+		return err
 	}
 	if err := a.confirm(f.yes, "--yes", fmt.Sprintf("Go back to revision %d of %s?", rev.Number, rev.Applied.Local().Format(time.DateTime))); err != nil {
+		return err
+	}
+	if err := end(within, "`meshstorm undo` went back to an earlier state"); err != nil {
 		return err
 	}
 	f.note = fmt.Sprintf("undo to %d", rev.Number)
