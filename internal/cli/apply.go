@@ -244,15 +244,17 @@ func (a *app) carryOut(ctx context.Context, c *cluster.Client, plan *cluster.Pla
 		}
 		return clusterError(err)
 	}
-	a.summary(set)
+	a.summary(set, show.terminal && a.Terminal)
 	return clusterError(err)
 }
 
-func (a *app) summary(set *cluster.ChangeSet) {
+// summary prints what was done; shown says that the same terminal has the lines
+// of all objects already, so that only what needs more words is printed again.
+func (a *app) summary(set *cluster.ChangeSet, shown bool) {
 	for i := range set.Changes {
 		ch := &set.Changes[i]
 		switch {
-		case ch.Action == cluster.Unchanged && len(ch.Held) == 0 && ch.Message == "":
+		case len(ch.Held) == 0 && ch.Message == "" && (ch.Action == cluster.Unchanged || shown && ch.Action != cluster.Skipped):
 			continue
 		case ch.Action == cluster.Unchanged:
 			fmt.Fprintf(a.Out, "unchanged %s\n", ch.Object)
@@ -272,12 +274,23 @@ func (a *app) summary(set *cluster.ChangeSet) {
 	unchanged := set.Count(cluster.Unchanged)
 	if unchanged == len(set.Changes) {
 		fmt.Fprintf(a.Out, "nothing to change: %d objects are as in the files\n", unchanged)
-	} else if unchanged > 0 {
-		fmt.Fprintf(a.Out, "%d unchanged\n", unchanged)
+	} else if counts := doneCounts(set, shown); counts != "" {
+		fmt.Fprintln(a.Out, counts)
 	}
 	if set.Revision > 0 {
 		fmt.Fprintf(a.Err, "revision %d; `meshstorm undo` goes back\n", set.Revision)
 	}
+}
+
+// doneCounts is one line: how much became what, or only what did not change.
+func doneCounts(set *cluster.ChangeSet, all bool) string {
+	var parts []string
+	for _, action := range []cluster.Action{cluster.Create, cluster.Configure, cluster.Replace, cluster.Delete, cluster.Keep, cluster.Refused, cluster.Skipped, cluster.Unchanged} {
+		if n := set.Count(action); n > 0 && (all || action == cluster.Unchanged) {
+			parts = append(parts, fmt.Sprintf("%d %s", n, done(action)))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // done is an action in the past tense.
@@ -285,6 +298,7 @@ func done(action cluster.Action) string {
 	words := map[cluster.Action]string{
 		cluster.Create: "created", cluster.Configure: "changed", cluster.Replace: "replaced", cluster.Delete: "deleted",
 		cluster.Keep: "kept", cluster.Refused: "refused", cluster.Skipped: "skipped", cluster.Conflict: "conflict",
+		cluster.Unchanged: "unchanged",
 	}
 	return words[action]
 }
