@@ -139,24 +139,30 @@ func (l *live) size(ctx context.Context, s *State, pods int32) error {
 		if replicas(d) >= pods {
 			return nil
 		}
-		part, err := cluster.Owned(d, cluster.Manager)
-		if err != nil {
-			return err
-		}
-		if part == nil {
-			part = bare(d)
-		}
-		if err := unstructured.SetNestedField(part.Object, int64(pods), "spec", "replicas"); err != nil {
-			return err
-		}
-		part.SetResourceVersion(d.GetResourceVersion())
-		_, err = l.Client.ApplyObject(ctx, part, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
-		return err
+		return l.set(ctx, s, d, int64(pods), "replicas")
 	})
 	if err != nil {
 		return err
 	}
 	return l.ready(ctx, s, id)
+}
+
+// set writes one field of the Deployment's spec, and leaves what else meshstorm
+// has applied of it.
+func (l *live) set(ctx context.Context, s *State, d *unstructured.Unstructured, value any, field string) error {
+	part, err := cluster.Owned(d, cluster.Manager)
+	if err != nil {
+		return err
+	}
+	if part == nil {
+		part = bare(d)
+	}
+	if err := unstructured.SetNestedField(part.Object, runtime.DeepCopyJSONValue(value), "spec", field); err != nil {
+		return err
+	}
+	part.SetResourceVersion(d.GetResourceVersion())
+	_, err = l.Client.ApplyObject(ctx, part, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
+	return err
 }
 
 // ready waits for a Deployment's pods.
@@ -189,19 +195,7 @@ func (l *live) adopt(ctx context.Context, s *State, template map[string]any) err
 		if err != nil {
 			return err
 		}
-		part, err := cluster.Owned(d, cluster.Manager)
-		if err != nil {
-			return err
-		}
-		if part == nil {
-			part = bare(d)
-		}
-		if err := unstructured.SetNestedMap(part.Object, runtime.DeepCopyJSON(template), "spec", "template"); err != nil {
-			return err
-		}
-		part.SetResourceVersion(d.GetResourceVersion())
-		_, err = l.Client.ApplyObject(ctx, part, cluster.ApplyObjectOptions{Force: s.Plan.ForceConflicts})
-		return err
+		return l.set(ctx, s, d, template, "template")
 	})
 	if err != nil {
 		return err

@@ -154,7 +154,7 @@ func TestTLS(t *testing.T) {
 		{"a CA from SDS", tlsCluster(`"commonTlsContext":{"combinedValidationContext":{"defaultValidationContext":{"matchSubjectAltNames":[{"suffix":".example.com"}]},"validationContextSdsSecretConfig":{"name":"kubernetes://order-cacert"}}}`, ""), "HTTP/1.1 ", nil},
 		{"a CA that SDS does not have", tlsCluster(`"commonTlsContext":{"validationContextSdsSecretConfig":{"name":"kubernetes://none-cacert"}}`, ""), "the CA kubernetes://none-cacert is not there", upstream.ErrTLS},
 		{"a CA from the container's file", tlsCluster(`"commonTlsContext":{"combinedValidationContext":{"validationContextSdsSecretConfig":{"name":"file-root:/etc/certs/ca.pem"}}}`, ""), "HTTP/1.1 ", nil},
-		{"a file that no volume holds", tlsCluster(`"commonTlsContext":{"combinedValidationContext":{"validationContextSdsSecretConfig":{"name":"file-root:/root/ca.pem"}}}`, ""), "no volume of the container holds /root/ca.pem", upstream.ErrTLS},
+		{"a file that no volume holds", tlsCluster(`"commonTlsContext":{"combinedValidationContext":{"validationContextSdsSecretConfig":{"name":"file-root:/etc/other/ca.pem"}}}`, ""), "no volume of the container holds /etc/other/ca.pem", upstream.ErrTLS},
 		{"a client's certificate from SDS", tlsCluster(`"commonTlsContext":{"tlsCertificateSdsSecretConfigs":[{"name":"kubernetes://order"}]}`, ""), "HTTP/1.1  client.example.com", nil},
 		{"HTTP/2 by ALPN", tlsCluster(`"sni":"a.example.com","commonTlsContext":{"alpnProtocols":["h2"]}`, `,"http2ProtocolOptions":{}`), "HTTP/2.0 a.example.com", nil},
 		{"HTTP/1.1 although the socket would offer h2", tlsCluster(`"commonTlsContext":{"alpnProtocols":["h2","http/1.1"]}`, ""), "HTTP/1.1 ", nil},
