@@ -15,8 +15,10 @@ import (
 
 const (
 	// syncTries and syncTry are how often and how long proxies are waited for
-	// before nothing is done: ten seconds in all.
-	syncTries = 3
+	// before nothing is done: 40 seconds in all. An apply gives up sooner, for a
+	// person waits for it; a rollout that ends in its middle leaves two versions
+	// behind.
+	syncTries = 12
 	syncTry   = 3300 * time.Millisecond
 	// blindWait stands for asking istiod where there is no right to.
 	blindWait = 3 * time.Second
@@ -133,6 +135,9 @@ func (e *Engine) sync(ctx context.Context, x proxies.Expectation, about []*unstr
 			return err
 		case try == syncTries:
 			return fmt.Errorf("%w: %s; nothing was moved; is istiod well?", err, report.Missing[0])
+		}
+		if try == 3 {
+			e.warn("still waiting for the proxies: %s", report.Missing[0])
 		}
 		if err := e.nudge(ctx, about); err != nil {
 			return err
