@@ -22,6 +22,7 @@ const LeasePrefix = "meshstorm-canary-"
 // Join brings together what was listed, sorted by namespace and name.
 func Join(l *Listed, out *Overview) {
 	j := &joiner{Listed: l, pods: map[string][]*corev1.Pod{}, deployments: map[string][]*appsv1.Deployment{}}
+	out.Services, out.Pods, out.VirtualServices, out.DestinationRules = []Service{}, []Pod{}, []VirtualService{}, []DestinationRule{}
 	for i := range l.Pods {
 		p := &l.Pods[i]
 		j.pods[p.Namespace] = append(j.pods[p.Namespace], p)
@@ -48,6 +49,38 @@ func Join(l *Listed, out *Overview) {
 	slices.SortFunc(out.Pods, func(a, b Pod) int { return order(a.Namespace, b.Namespace, a.Name, b.Name) })
 	slices.SortFunc(out.VirtualServices, func(a, b VirtualService) int { return order(a.Namespace, b.Namespace, a.Name, b.Name) })
 	slices.SortFunc(out.DestinationRules, func(a, b DestinationRule) int { return order(a.Namespace, b.Namespace, a.Name, b.Name) })
+	out.fill()
+}
+
+// fill makes lists that are always printed [] where they would be null.
+func (v *Overview) fill() {
+	empty(&v.Services)
+	empty(&v.Pods)
+	empty(&v.VirtualServices)
+	empty(&v.DestinationRules)
+	for i := range v.Services {
+		for k := range v.Services[i].Workloads {
+			empty(&v.Services[i].Workloads[k].Images)
+		}
+	}
+	for i := range v.VirtualServices {
+		vs := &v.VirtualServices[i]
+		empty(&vs.Gateways)
+		empty(&vs.Hosts)
+		empty(&vs.Rules)
+		for k := range vs.Rules {
+			empty(&vs.Rules[k].Destinations)
+		}
+	}
+	for i := range v.DestinationRules {
+		empty(&v.DestinationRules[i].Subsets)
+	}
+}
+
+func empty[T any](list *[]T) {
+	if *list == nil {
+		*list = []T{}
+	}
 }
 
 func order(aNamespace, bNamespace, a, b string) int {

@@ -1,6 +1,7 @@
 package overview_test
 
 import (
+	"encoding/json"
 	"math"
 	"os"
 	"reflect"
@@ -140,6 +141,21 @@ spec: {http: [{route: [{destination: {host: order, subset: stable}}]}]}`))
 	overview.Join(l, out)
 	if w := out.Services[0].Tracks[0].Wished; w != nil {
 		t.Errorf("got %d, want nothing: the rules say 90 and 100", *w)
+	}
+}
+
+func TestEmptyListsAreNotNull(t *testing.T) {
+	bare := unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "bare", "namespace": "shop"}}}
+	for name, l := range map[string]*overview.Listed{
+		"nothing is there":  {},
+		"rules say nothing": {VirtualServices: []unstructured.Unstructured{bare}, DestinationRules: []unstructured.Unstructured{bare}},
+	} {
+		out := &overview.Overview{}
+		overview.Join(l, out)
+		text, err := json.Marshal(out)
+		if err != nil || strings.Contains(string(text), "null") {
+			t.Errorf("%s: %s, %v", name, text, err)
+		}
 	}
 }
 

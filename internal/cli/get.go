@@ -176,16 +176,16 @@ func where(namespace string) string {
 // narrow keeps what is asked for, and names what is not there.
 func narrow(v *overview.Overview, kind string, names []string) (missing []string) {
 	if kind != "services" {
-		v.Services = nil
+		v.Services = []overview.Service{} // nil would be printed as null
 	}
 	if kind != "pods" && kind != "services" {
-		v.Pods = nil
+		v.Pods = []overview.Pod{} // nil would be printed as null
 	}
 	if kind != "vs" && kind != "services" {
-		v.VirtualServices = nil
+		v.VirtualServices = []overview.VirtualService{} // nil would be printed as null
 	}
 	if kind != "dr" && kind != "services" {
-		v.DestinationRules = nil
+		v.DestinationRules = []overview.DestinationRule{} // nil would be printed as null
 	}
 	if len(names) == 0 {
 		return nil
