@@ -88,7 +88,7 @@ func (c *Client) History(ctx context.Context, workspace string) ([]Revision, err
 	if err != nil {
 		return nil, err
 	}
-	var all []Revision
+	all := make([]Revision, 0, len(byNumber))
 	for _, rev := range byNumber {
 		rev.Current = rev.Number == inventory.Revision
 		slices.Sort(rev.names)

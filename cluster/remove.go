@@ -126,7 +126,7 @@ func (c *Client) deleteOne(ctx context.Context, resource dynamic.ResourceInterfa
 func (c *Client) PlanDelete(ctx context.Context, workspace string) (*Plan, error) {
 	p := &Plan{
 		Request:   Request{Workspace: workspace, Prune: true, PruneKept: true},
-		ChangeSet: ChangeSet{APIVersion: "meshstorm.io/v1", Server: c.Server(), Workspace: workspace, Namespace: c.Namespace},
+		ChangeSet: ChangeSet{APIVersion: "meshstorm.io/v1", Server: c.Server(), Workspace: workspace, Namespace: c.Namespace, Changes: []Change{}},
 	}
 	inventory, err := c.ReadInventory(ctx, c.Namespace, workspace)
 	if err != nil {

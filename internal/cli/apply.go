@@ -13,6 +13,7 @@ import (
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/check/analyze"
 	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 // writeFlags are those of the verbs that write to a cluster.
@@ -225,16 +226,16 @@ func adoptions(plan *cluster.Plan) int {
 
 // carryOut applies a plan and prints what was done.
 func (a *app) carryOut(ctx context.Context, c *cluster.Client, plan *cluster.Plan, f *applyFlags) error {
-	show := a.newProgress()
+	show := terminal.NewProgress(a.Err, a.Getenv)
 	options := cluster.ApplyOptions{
-		Wait: f.wait, Timeout: f.timeout, Progress: show.event,
+		Wait: f.wait, Timeout: f.timeout, Progress: show.Event,
 		SecretsInHistory: f.historySecrets, Note: f.note,
 	}
 	if f.wait {
 		options.Sync = a.syncer(c, f.noSyncWait)
 	}
 	set, err := c.Apply(ctx, plan, options)
-	show.end()
+	show.End()
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, cluster.ErrLost) {
 		err = errors.Join(err, cause)
 	}
@@ -244,7 +245,7 @@ func (a *app) carryOut(ctx context.Context, c *cluster.Client, plan *cluster.Pla
 		}
 		return clusterError(err)
 	}
-	a.summary(set, show.terminal && a.Terminal)
+	a.summary(set, show.Terminal && a.Terminal)
 	return clusterError(err)
 }
 

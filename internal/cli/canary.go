@@ -14,6 +14,8 @@ import (
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/cluster/proxies"
 	"github.com/meshstorm/meshstorm/cluster/rollout"
+	"github.com/meshstorm/meshstorm/internal/printed"
+	"github.com/meshstorm/meshstorm/internal/terminal"
 	"github.com/meshstorm/meshstorm/workspace"
 )
 
@@ -204,7 +206,7 @@ func (a *app) rolloutEvent(e rollout.Event) {
 		fmt.Fprintf(a.Err, "%s  %3d %%  %s: %s\n", at, e.Verdict.Weight, e.Verdict.Judgement, e.Verdict.Reason)
 		return
 	case e.Message != "":
-		fmt.Fprintf(a.Err, "%s         %s\n", at, oneLine(e.Message))
+		fmt.Fprintf(a.Err, "%s         %s\n", at, terminal.OneLine(e.Message))
 		return
 	}
 	fmt.Fprintf(a.Err, "%s  %3d %%  %s\n", at, e.Weight, phaseText(e.Phase, e.Stage))
@@ -263,7 +265,7 @@ func (a *app) ended(ctx context.Context, f *canaryFlags, e *rollout.Engine, serv
 			return rolloutError(errors.Join(err, statusErr))
 		}
 		if f.output == "json" {
-			statusErr = writeJSON(a, statusReport{APIVersion: workspace.APIVersion, Status: status})
+			statusErr = writeJSON(a, printed.Canary{APIVersion: printed.APIVersion, Status: status})
 		} else {
 			statusErr = a.outcome(status)
 		}

@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meshstorm/meshstorm/cluster/rollout"
+	"github.com/meshstorm/meshstorm/internal/printed"
 	"github.com/meshstorm/meshstorm/shift"
-	"github.com/meshstorm/meshstorm/workspace"
 )
 
 type canaryStartFlags struct {
@@ -170,7 +170,7 @@ func (a *app) canaryStart(ctx context.Context, f *canaryStartFlags, service stri
 		return rolloutError(err)
 	}
 	if f.dryRun && f.output == "json" {
-		if err := writeJSON(a, proposalReport{APIVersion: workspace.APIVersion, Proposal: proposal}); err != nil {
+		if err := writeJSON(a, printed.Proposal{APIVersion: printed.APIVersion, Proposal: proposal}); err != nil {
 			return outside(err)
 		}
 		return nil
@@ -183,11 +183,6 @@ func (a *app) canaryStart(ctx context.Context, f *canaryStartFlags, service stri
 	}
 	s, err := e.Start(ctx, proposal)
 	return a.ended(ctx, &f.canaryFlags, e, service, s, err)
-}
-
-type proposalReport struct {
-	APIVersion string `json:"apiVersion"`
-	*rollout.Proposal
 }
 
 // showProposal prints what will be done, with a dry run as the answer itself.

@@ -11,18 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshstorm/meshstorm/cluster/rollout"
-	"github.com/meshstorm/meshstorm/workspace"
+	"github.com/meshstorm/meshstorm/internal/printed"
 )
-
-type statusReport struct {
-	APIVersion string `json:"apiVersion"`
-	*rollout.Status
-}
-
-type statusList struct {
-	APIVersion string            `json:"apiVersion"`
-	Canaries   []*rollout.Status `json:"canaries"`
-}
 
 func newCanaryStatus(a *app) *cobra.Command {
 	f := &canaryFlags{}
@@ -61,7 +51,7 @@ func (a *app) canaryStatus(ctx context.Context, f *canaryFlags, args []string) e
 		return rolloutError(err)
 	}
 	if f.output == "json" {
-		err = writeJSON(a, statusReport{APIVersion: workspace.APIVersion, Status: s})
+		err = writeJSON(a, printed.Canary{APIVersion: printed.APIVersion, Status: s})
 	} else {
 		err = writeStatus(a.Out, s, time.Now())
 	}
@@ -77,7 +67,7 @@ func (a *app) allCanaries(ctx context.Context, f *canaryFlags, e *rollout.Engine
 		return rolloutError(err)
 	}
 	if f.output == "json" {
-		err = writeJSON(a, statusList{APIVersion: workspace.APIVersion, Canaries: all})
+		err = writeJSON(a, printed.Canaries{APIVersion: printed.APIVersion, Canaries: all})
 	} else {
 		err = writeCanaries(a.Out, all, e.Client.Namespace, time.Now())
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 type deleteFlags struct {
@@ -50,7 +51,7 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 	}
 	if len(plan.Changes) == 0 {
 		fmt.Fprintf(a.Err, "workspace %s has nothing in namespace %s\n", name, c.Namespace)
-		return nil
+		return a.nothing(f.output, plan)
 	}
 	if f.dryRun {
 		if f.output == "json" {
@@ -84,13 +85,13 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 	if err := end(ctx, "`meshstorm delete` removed it"); err != nil {
 		return err
 	}
-	show := a.newProgress()
-	options := cluster.ApplyOptions{Wait: f.wait, Timeout: f.timeout, Progress: show.event}
+	show := terminal.NewProgress(a.Err, a.Getenv)
+	options := cluster.ApplyOptions{Wait: f.wait, Timeout: f.timeout, Progress: show.Event}
 	if f.wait {
 		options.Sync = a.syncer(c, f.noSyncWait)
 	}
 	err = c.Delete(ctx, plan, options)
-	show.end()
+	show.End()
 	if err == nil {
 		release = hold.Remove
 	}
@@ -104,6 +105,14 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 		fmt.Fprintf(a.Out, "%d objects deleted\n", plan.Count(cluster.Delete))
 	}
 	return clusterError(err)
+}
+
+// nothing prints a plan in which nothing happens, for those who read JSON.
+func (a *app) nothing(format string, plan *cluster.Plan) error {
+	if format != "json" {
+		return nil
+	}
+	return outsideOrNil(writeJSON(a, plan.ChangeSet))
 }
 
 // sameChange: the same would happen to the same object.

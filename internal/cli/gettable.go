@@ -6,12 +6,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"golang.org/x/text/width"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/meshstorm/meshstorm/cluster/overview"
+	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 // table is what get prints: a head and rows of as many cells.
@@ -258,7 +257,7 @@ func (t *table) print(w io.Writer, rows [][]string) error {
 	widths := make([]int, len(t.head))
 	for _, row := range append([][]string{t.head}, t.rows...) {
 		for i, cell := range row {
-			widths[i] = max(widths[i], cells(cell))
+			widths[i] = max(widths[i], terminal.Cells(cell))
 		}
 	}
 	var b strings.Builder
@@ -266,23 +265,13 @@ func (t *table) print(w io.Writer, rows [][]string) error {
 		for i, cell := range row {
 			b.WriteString(cell)
 			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-cells(cell)+3))
+				b.WriteString(strings.Repeat(" ", widths[i]-terminal.Cells(cell)+3))
 			}
 		}
 		b.WriteString("\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func cells(s string) int {
-	n := utf8.RuneCountInString(s)
-	for _, r := range s {
-		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
-			n++
-		}
-	}
-	return n
 }
 
 // writeChanged prints the rows that an earlier table does not have as they are,

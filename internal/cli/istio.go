@@ -14,6 +14,8 @@ import (
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/cluster/installation"
 	"github.com/meshstorm/meshstorm/cluster/installation/charts"
+	"github.com/meshstorm/meshstorm/internal/printed"
+	"github.com/meshstorm/meshstorm/internal/terminal"
 	"github.com/meshstorm/meshstorm/workspace"
 )
 
@@ -68,12 +70,7 @@ func (a *app) istioStatus(ctx context.Context, f *istioStatusFlags) error {
 	}
 	gaps := report.Missing(c.Namespace, objects)
 	if f.output == "json" {
-		err = writeJSON(a, struct {
-			APIVersion string `json:"apiVersion"`
-			*installation.Report
-			Missing []installation.Gap `json:"missing"`
-		}{"meshstorm.io/v1", report, gaps})
-		if err != nil {
+		if err := writeJSON(a, printed.Istio{APIVersion: printed.APIVersion, Report: report, Missing: gaps}); err != nil {
 			return outside(err)
 		}
 	} else {
@@ -250,9 +247,9 @@ func (a *app) istioInstall(ctx context.Context, f *istioInstallFlags) error {
 			return err
 		}
 	}
-	show := a.newProgress()
-	set, err := installation.Install(ctx, c, plan, cluster.ApplyOptions{Wait: true, Timeout: f.timeout, Progress: show.event})
-	show.end()
+	show := terminal.NewProgress(a.Err, a.Getenv)
+	set, err := installation.Install(ctx, c, plan, cluster.ApplyOptions{Wait: true, Timeout: f.timeout, Progress: show.Event})
+	show.End()
 	if err != nil {
 		return clusterError(err)
 	}
@@ -331,9 +328,9 @@ func (a *app) istioUninstall(ctx context.Context, f *istioInstallFlags) error {
 	if err := a.confirm(f.yes, "--yes", question); err != nil {
 		return err
 	}
-	show := a.newProgress()
-	err = installation.Uninstall(ctx, c, plan, cluster.ApplyOptions{Wait: true, Timeout: f.timeout, Progress: show.event})
-	show.end()
+	show := terminal.NewProgress(a.Err, a.Getenv)
+	err = installation.Uninstall(ctx, c, plan, cluster.ApplyOptions{Wait: true, Timeout: f.timeout, Progress: show.Event})
+	show.End()
 	if err != nil {
 		return clusterError(err)
 	}
@@ -408,11 +405,11 @@ func (a *app) istioLabel(ctx context.Context, f *istioLabelFlags, namespace stri
 		}
 		return nil
 	}
-	show := a.newProgress()
+	show := terminal.NewProgress(a.Err, a.Getenv)
 	err = installation.Restart(ctx, c, done.Restart, time.Now(), f.timeout, func(r cluster.Readiness) {
-		show.event(cluster.Event{Stage: "restart", Object: r.Object, State: map[bool]string{true: "ready", false: "waiting"}[r.Ready], Message: r.Message})
+		show.Event(cluster.Event{Stage: "restart", Object: r.Object, State: map[bool]string{true: "ready", false: "waiting"}[r.Ready], Message: r.Message})
 	})
-	show.end()
+	show.End()
 	return clusterError(err)
 }
 

@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/meshstorm/meshstorm/cluster/rollout"
+	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/internal/printed"
 	"github.com/meshstorm/meshstorm/shift"
 	"github.com/meshstorm/meshstorm/workspace"
 )
@@ -57,7 +60,18 @@ func (a *app) completeShift(cmd *cobra.Command, args []string, to string) ([]str
 	if len(args) == 0 {
 		return a.completeServices(cmd, args, to)
 	}
-	return []string{"stable=", "canary="}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	w, err := a.maybeWorkspace(cmd.Context())
+	if err != nil || w == nil || w.Intent.Service(args[0]) == nil {
+		return []string{deploy.TrackStable + "=", deploy.TrackCanary + "="}, directive
+	}
+	var subsets []string
+	for _, t := range w.Intent.Service(args[0]).Tracks {
+		if !slices.ContainsFunc(args[1:], func(arg string) bool { return strings.HasPrefix(arg, t.Name+"=") }) {
+			subsets = append(subsets, t.Name+"=")
+		}
+	}
+	return subsets, directive
 }
 
 // subsetWeights reads SUBSET=PERCENT.
@@ -106,19 +120,13 @@ func (a *app) shift(ctx context.Context, f *shiftFlags, service string, words []
 	q := rollout.ShiftRequest{Service: service, Weights: weights, Force: f.force, ForceConflicts: f.forceConflicts, GitOps: f.pausedGitOps, DryRun: f.dryRun}
 	done, err := a.doShift(ctx, e, w, f, q)
 	if f.output == "json" && len(done) > 0 {
-		if err := writeJSON(a, shiftReport{APIVersion: workspace.APIVersion, Service: service, Shifted: done}); err != nil {
+		if err := writeJSON(a, printed.Shift{APIVersion: printed.APIVersion, Service: service, Shifted: done}); err != nil {
 			return outside(err)
 		}
 	} else if err := a.showShift(done, f); err != nil {
 		return outside(err)
 	}
 	return rolloutError(err)
-}
-
-type shiftReport struct {
-	APIVersion string            `json:"apiVersion"`
-	Service    string            `json:"service"`
-	Shifted    []rollout.Shifted `json:"virtualServices"`
 }
 
 // doShift moves, or ends what was moved.

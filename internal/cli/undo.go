@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/internal/printed"
 )
 
 type historyFlags struct {
@@ -49,7 +50,7 @@ func (a *app) history(ctx context.Context, f *historyFlags, args []string) error
 		return clusterError(err)
 	}
 	if f.output == "json" {
-		return outsideOrNil(writeJSON(a, map[string]any{"apiVersion": "meshstorm.io/v1", "workspace": name, "namespace": c.Namespace, "revisions": all}))
+		return outsideOrNil(writeJSON(a, printed.History{APIVersion: printed.APIVersion, Workspace: name, Namespace: c.Namespace, Revisions: all}))
 	}
 	if len(all) == 0 {
 		fmt.Fprintf(a.Err, "workspace %s was never applied to namespace %s\n", name, c.Namespace)
@@ -118,7 +119,7 @@ func (a *app) undo(ctx context.Context, f *applyFlags, args []string, dryRun boo
 	}
 	if !plan.Differs() {
 		fmt.Fprintf(a.Err, "the cluster is as revision %d was\n", rev.Number)
-		return nil
+		return a.nothing(f.output, plan)
 	}
 	if f.output != "json" || dryRun {
 		format := "unified"

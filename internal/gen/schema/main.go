@@ -7,13 +7,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/invopop/jsonschema"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meshstorm/meshstorm/check"
+	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/cluster/capture"
+	"github.com/meshstorm/meshstorm/cluster/overview"
 	comparison "github.com/meshstorm/meshstorm/compare/report"
 	"github.com/meshstorm/meshstorm/deploy"
+	"github.com/meshstorm/meshstorm/internal/printed"
 	"github.com/meshstorm/meshstorm/routetest"
 	"github.com/meshstorm/meshstorm/simulate/answer"
 	"github.com/meshstorm/meshstorm/workspace"
@@ -54,17 +60,34 @@ func schemas(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{"deploy/meshstorm.schema.json": settings}
-	for verb, value := range map[string]any{"check": &report{}, "explain": &workspace.Explanation{}, "route": &answer.Answer{}, "compare": &comparison.Report{}, "test": &routetest.Report{}} {
+	for verb, value := range outputs {
 		data, err := outputSchema(root, verb, value)
 		if err != nil {
 			return nil, err
 		}
-		files["docs/schema/"+verb+".json"] = data
+		files["docs/schema/"+strings.ReplaceAll(verb, " ", "-")+".json"] = data
 	}
 	if files["docs/schema/routes.json"], err = testsSchema(root); err != nil {
 		return nil, err
 	}
 	return files, nil
+}
+
+// outputs are the documents that verbs print with -o json. What apply, undo and
+// delete did has the form of what diff would do.
+var outputs = map[string]any{
+	"check": &report{}, "explain": &workspace.Explanation{}, "route": &answer.Answer{}, "compare": &comparison.Report{}, "test": &routetest.Report{},
+	"diff": &cluster.ChangeSet{}, "apply": &cluster.ChangeSet{}, "undo": &cluster.ChangeSet{}, "delete": &cluster.ChangeSet{},
+	"get": &overview.Overview{}, "history": &printed.History{}, "canary": &printed.Canary{}, "canary status": &printed.Canaries{},
+	"canary start": &printed.Proposal{}, "shift": &printed.Shift{}, "import": &capture.Result{}, "istio status": &printed.Istio{},
+}
+
+// mapped gives types that write themselves as JSON their form.
+func mapped(t reflect.Type) *jsonschema.Schema {
+	if t == reflect.TypeFor[metav1.Duration]() {
+		return &jsonschema.Schema{Type: "string", Description: "a Go duration, such as 1m30s"}
+	}
+	return nil
 }
 
 // report is what check prints: the report with its apiVersion.
@@ -75,8 +98,8 @@ type report struct {
 }
 
 func outputSchema(root, verb string, value any) ([]byte, error) {
-	r := &jsonschema.Reflector{ExpandedStruct: true}
-	for _, dir := range []string{"check", "workspace", "route", "simulate/answer", "compare/report", "routetest"} {
+	r := &jsonschema.Reflector{ExpandedStruct: true, Mapper: mapped}
+	for _, dir := range []string{"check", "workspace", "route", "simulate/answer", "compare/report", "routetest", "cluster", "cluster/overview", "cluster/rollout", "cluster/metrics", "cluster/capture", "cluster/installation", "shift", "manifest", "internal/printed"} {
 		if err := addComments(r, root, dir); err != nil {
 			return nil, err
 		}

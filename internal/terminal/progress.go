@@ -1,41 +1,49 @@
-package cli
+// Package terminal writes over what it has written, in cells as terminals count
+// them.
+package terminal
 
 import (
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
+	"golang.org/x/text/width"
 
 	"github.com/meshstorm/meshstorm/cluster"
 )
 
-// progress shows how far an apply is, on stderr: on a terminal one line for
+// Progress shows how far an apply is, on stderr: on a terminal one line for
 // each object of the stage, written over; else a line for each event.
-type progress struct {
-	to       io.Writer
-	terminal bool
-	stage    string
-	order    []cluster.ID
-	lines    map[cluster.ID]string
-	note     string // what the stage waits for
-	drawn    int    // lines on the terminal that the next drawing replaces
-	rows     int
-	columns  int
+type Progress struct {
+	// Terminal says that lines are written over.
+	Terminal bool
+
+	to      io.Writer
+	stage   string
+	order   []cluster.ID
+	lines   map[cluster.ID]string
+	note    string // what the stage waits for
+	drawn   int    // lines on the terminal that the next drawing replaces
+	rows    int
+	columns int
 }
 
-func (a *app) newProgress() *progress {
-	p := &progress{to: a.Err, lines: map[cluster.ID]string{}}
-	if file, ok := a.Err.(*os.File); ok && term.IsTerminal(int(file.Fd())) && a.Getenv("TERM") != "dumb" {
+// NewProgress shows progress on w: written over where w is a terminal that can.
+func NewProgress(w io.Writer, getenv func(string) string) *Progress {
+	p := &Progress{to: w, lines: map[cluster.ID]string{}}
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) && getenv("TERM") != "dumb" {
 		if columns, rows, err := term.GetSize(int(file.Fd())); err == nil && rows > 4 && columns > 20 {
-			p.terminal, p.rows, p.columns = true, rows, columns
+			p.Terminal, p.rows, p.columns = true, rows, columns
 		}
 	}
 	return p
 }
 
-func (p *progress) event(e cluster.Event) {
+// Event shows one event; not for use by several goroutines at once.
+func (p *Progress) Event(e cluster.Event) {
 	if e.State == "unchanged" {
 		return
 	}
@@ -46,9 +54,9 @@ func (p *progress) event(e cluster.Event) {
 	if e.Object == (cluster.ID{}) {
 		line = e.State + " " + e.Message
 	} else if e.Message != "" {
-		line += ": " + oneLine(e.Message)
+		line += ": " + OneLine(e.Message)
 	}
-	if !p.terminal {
+	if !p.Terminal {
 		fmt.Fprintln(p.to, line)
 		return
 	}
@@ -63,8 +71,8 @@ func (p *progress) event(e cluster.Event) {
 	p.draw()
 }
 
-func (p *progress) newStage(name string) {
-	p.end()
+func (p *Progress) newStage(name string) {
+	p.End()
 	p.stage, p.order = name, nil
 	clear(p.lines)
 	if name != "" {
@@ -74,7 +82,7 @@ func (p *progress) newStage(name string) {
 
 // draw writes the stage's lines over those drawn last. Of more than the terminal
 // has rows for, the last ones are shown.
-func (p *progress) draw() {
+func (p *Progress) draw() {
 	var b strings.Builder
 	if p.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", p.drawn)
@@ -98,8 +106,8 @@ func (p *progress) draw() {
 	fmt.Fprint(p.to, b.String())
 }
 
-// end leaves on the terminal what the stage has come to.
-func (p *progress) end() {
+// End leaves on the terminal what the stage has come to.
+func (p *Progress) End() {
 	if p.note != "" {
 		p.note = ""
 		p.draw()
@@ -110,14 +118,26 @@ func (p *progress) end() {
 // cut shortens a line to so many cells, for one that wraps cannot be written
 // over.
 func cut(line string, room int) string {
-	if cells(line) <= room {
+	if Cells(line) <= room {
 		return line
 	}
 	runes := []rune(line)
-	for len(runes) > 0 && cells(string(runes)) > room-1 {
+	for len(runes) > 0 && Cells(string(runes)) > room-1 {
 		runes = runes[:len(runes)-1]
 	}
 	return string(runes) + "…"
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// OneLine puts a text into one line.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// Cells is how wide a text is on a terminal: Korean letters take two.
+func Cells(s string) int {
+	n := utf8.RuneCountInString(s)
+	for _, r := range s {
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+			n++
+		}
+	}
+	return n
+}

@@ -1,4 +1,4 @@
-package cli
+package terminal
 
 import (
 	"bytes"
@@ -36,19 +36,19 @@ func screen(t *testing.T, written string) []string {
 
 func TestProgressIsWrittenOver(t *testing.T) {
 	var b bytes.Buffer
-	p := &progress{to: &b, terminal: true, rows: 7, columns: 40, lines: map[cluster.ID]string{}}
+	p := &Progress{to: &b, Terminal: true, rows: 7, columns: 40, lines: map[cluster.ID]string{}}
 	id := func(n int) cluster.ID {
 		return cluster.ID{Kind: "ConfigMap", Namespace: "shop", Name: fmt.Sprintf("c%d", n)}
 	}
 	for n := range 5 {
-		p.event(cluster.Event{Stage: "settings", Object: id(n), State: "created"})
+		p.Event(cluster.Event{Stage: "settings", Object: id(n), State: "created"})
 	}
-	p.event(cluster.Event{Stage: "settings", State: "waiting", Message: "for 1 to be ready"})
-	p.event(cluster.Event{Stage: "settings", Object: id(4), State: "ready", Message: "주문 서비스가 이제 요청을 받을 수 있습니다"})
-	p.event(cluster.Event{Stage: "settings", Object: id(3), State: "unchanged"})
+	p.Event(cluster.Event{Stage: "settings", State: "waiting", Message: "for 1 to be ready"})
+	p.Event(cluster.Event{Stage: "settings", Object: id(4), State: "ready", Message: "주문 서비스가 이제 요청을 받을 수 있습니다"})
+	p.Event(cluster.Event{Stage: "settings", Object: id(3), State: "unchanged"})
 	during := screen(t, b.String())
-	p.event(cluster.Event{Stage: "routes", Object: id(9), State: "created"})
-	p.end()
+	p.Event(cluster.Event{Stage: "routes", Object: id(9), State: "created"})
+	p.End()
 	want := []string{"settings:", "  2 more, and", "  created    shop/configmap/c2", "  created    shop/configmap/c3", "  ready      shop/configmap/c4: 주문 …"}
 	if waits := append(slices.Clone(want), "waiting for 1 to be ready"); !slices.Equal(during, waits) {
 		t.Errorf("while it waits the terminal shows\n%s\nwant\n%s", strings.Join(during, "\n"), strings.Join(waits, "\n"))
