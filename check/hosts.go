@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	networking "istio.io/api/networking/v1alpha3"
+
 	"github.com/meshstorm/meshstorm/deploy"
 	"github.com/meshstorm/meshstorm/space"
 )
@@ -79,6 +81,8 @@ type hosts struct {
 	// are another's too.
 	overlaps map[string]bool
 	found    []Finding
+	// contests are the pairs that order has reported.
+	contests [][2]*VirtualService
 }
 
 func newHosts(in *Input) *hosts {
@@ -162,7 +166,7 @@ func (h *hosts) conflict(host *virtualHost, a, b *entry, done map[*VirtualServic
 	if a.vs.index > b.vs.index {
 		a, b = b, a
 	}
-	if done[b.vs] || h.known(a.vs, b.vs) || h.pairs[[2]*VirtualService{a.vs, b.vs}] || sameAction(a.httpRule(), b.httpRule()) {
+	if done[b.vs] || h.known(a.vs, b.vs) || h.pairs[[2]*VirtualService{a.vs, b.vs}] || sameAction(a.httpRule(), b.httpRule()) && sameNames(a, b) {
 		return
 	}
 	both := a.box.And(b.box)
@@ -193,6 +197,20 @@ func (h *hosts) conflict(host *virtualHost, a, b *entry, done map[*VirtualServic
 	}
 	f.Witness = h.mesh.witnessAt(host, *r.Witness)
 	h.found = append(h.found, f)
+	h.contests = append(h.contests, [2]*VirtualService{a.vs, b.vs})
+}
+
+// sameNames tells whether hosts mean the same in both: a short one is a Service
+// of the VirtualService's namespace.
+func sameNames(a, b *entry) bool {
+	if a.vs.ID().Namespace == b.vs.ID().Namespace {
+		return true
+	}
+	rule := a.httpRule()
+	short := func(d *networking.Destination) bool { return d.GetHost() != "" && !strings.Contains(d.GetHost(), ".") }
+	return !slices.ContainsFunc(rule.GetRoute(), func(r *networking.HTTPRouteDestination) bool { return short(r.GetDestination()) }) &&
+		!slices.ContainsFunc(rule.GetMirrors(), func(m *networking.HTTPMirrorPolicy) bool { return short(m.GetDestination()) }) &&
+		!short(rule.GetMirror())
 }
 
 // known tells whether both are generated for bounded contexts of which the

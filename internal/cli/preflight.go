@@ -28,6 +28,9 @@ func (a *app) preflight(ctx context.Context, c *cluster.Client, f *applyFlags, w
 	if err := a.lacks(ctx, c, want); err != nil {
 		return err
 	}
+	if err := a.neighbours(ctx, c, f, want); err != nil {
+		return err
+	}
 	missing, err := c.Missing(ctx, c.Rights(want.objects, f.prune))
 	if err != nil {
 		return err
