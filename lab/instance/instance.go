@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -69,9 +68,11 @@ func Run(ctx context.Context, o Options, ready func(*Lab)) (err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return err
 	}
-	if l.net, err = chooseNet(); err != nil {
+	var claim net.Listener
+	if l.net, claim, err = chooseNet(); err != nil {
 		return err
 	}
+	defer func() { _ = claim.Close() }()
 	if l.sockets, err = os.MkdirTemp("", socketPrefix); err != nil {
 		return err
 	}
@@ -169,19 +170,4 @@ func (l *Lab) start(ctx, podCtx, restCtx context.Context, pods *errgroup.Group, 
 		return err
 	}
 	return l.install(ctx, restCtx, guard)
-}
-
-// chooseNet finds a second octet whose node address is free: another lab on the
-// machine has its own.
-func chooseNet() (loopback.Net, error) {
-	var last error
-	for second := byte(244); second >= 200; second -= 2 {
-		n := loopback.Net{Pod: second, Twin: second + 1}
-		l, err := net.Listen("tcp", netip.AddrPortFrom(n.Bind(loopback.NodeIP), 10250).String())
-		if err == nil {
-			return n, l.Close()
-		}
-		last = err
-	}
-	return loopback.Net{}, fmt.Errorf("no loopback address for the node: %w; on macOS, addresses like 127.244.0.1 need aliases of lo0 (docs/lab.md)", last)
 }
