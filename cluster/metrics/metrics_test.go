@@ -117,7 +117,7 @@ func TestPrometheusIsAskedForWhatTheCallersSaw(t *testing.T) {
 		}
 		q := r.FormValue("query")
 		asked = append(asked, q)
-		result := `{"metric":{"destination_workload":"order","response_code":"200"},"value":[1,"97.5"]},{"metric":{"destination_workload":"order","response_code":"503"},"value":[1,"2.5"]}`
+		result := `{"metric":{"reporter":"source","destination_workload":"order","response_code":"200"},"value":[1,"97.5"]},{"metric":{"reporter":"source","destination_workload":"order","response_code":"503"},"value":[1,"2.5"]}`
 		if strings.HasPrefix(q, "histogram_quantile") {
 			result = `{"metric":{"destination_workload":"order"},"value":[1,"42.5"]},{"metric":{"destination_workload":"order-canary"},"value":[1,"NaN"]}`
 		}
@@ -154,6 +154,7 @@ func TestWhatPrometheusCannotSayIsUnknown(t *testing.T) {
 		"an error":     {422, `{"status":"error","error":"too many samples"}`, "too many samples"},
 		"no token":     {401, ``, TokenVariable},
 		"a login page": {200, `<html>`, "not Prometheus' API"},
+		"another path": {404, `404 page not found`, "/api/v1/query"},
 		"a matrix":     {200, `{"status":"success","data":{"resultType":"matrix","result":[]}}`, "expected a vector"},
 		"no number":    {200, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"many"]}]}}`, "many"},
 	} {
@@ -195,6 +196,7 @@ func TestASlowPrometheusEndsWithItsContext(t *testing.T) {
 func TestAddressesOfPrometheus(t *testing.T) {
 	for address, want := range map[string]string{
 		"prometheus:9090":           "expected http",
+		"127.0.0.1:9090":            "expected http",
 		"http://a:secret@host":      TokenVariable,
 		"http://host/?x=1":          "without a query",
 		"https://host/prom":         "",

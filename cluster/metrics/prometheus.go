@@ -9,7 +9,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,11 +24,13 @@ const (
 )
 
 // Prometheus measures with a Prometheus that scrapes Istio's proxies. address is
-// its base URL; token may be "". A span in which Prometheus has fewer than two
-// samples of a series measures nothing, and that is unknown, not idle.
+// its base URL; token may be "". A span in which Prometheus has no sample of a
+// series measures nothing, and that is unknown, not idle.
 func Prometheus(address, token string, client *http.Client) (Source, error) {
 	u, err := url.Parse(address)
 	switch {
+	case err != nil && !strings.Contains(address, "://"):
+		return nil, fmt.Errorf("Prometheus' address %q: expected http://HOST or https://HOST", address)
 	case err != nil:
 		return nil, fmt.Errorf("Prometheus' address: %w", err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
@@ -72,27 +73,25 @@ func (p *prometheus) Since(ctx context.Context, t Target, from Mark) (map[string
 
 func (p *prometheus) Recent(ctx context.Context, t Target, span time.Duration) (map[string]Traffic, error) {
 	seconds := max(1, int(math.Ceil(span.Seconds())))
-	for _, reporter := range []string{"source", "destination"} {
-		all, err := p.measure(ctx, t, reporter, seconds)
-		if err != nil || len(all) > 0 {
+	for _, reporter := range []string{bySender, byReceiver} {
+		all, complete, err := p.measure(ctx, t, reporter, seconds)
+		if err != nil || complete {
 			return all, err
 		}
 	}
 	return map[string]Traffic{}, nil
 }
 
-func (p *prometheus) measure(ctx context.Context, t Target, reporter string, seconds int) (map[string]Traffic, error) {
-	var names []string
-	for _, w := range t.Workloads {
-		names = append(names, regexp.QuoteMeta(w))
-	}
-	series := fmt.Sprintf(`{reporter=%q,destination_workload_namespace=%q,destination_workload=~%q}[%ds]`,
-		reporter, t.Namespace, strings.Join(names, "|"), seconds)
-	counted, err := p.query(ctx, fmt.Sprintf(`sum by (destination_workload,response_code,grpc_response_status) (increase(%s%s))`, requestsTotal, series))
+// measure gives what one kind of reporter saw. It is complete if that kind is
+// scraped at all: without a sender's word the receivers must be asked for
+// everything.
+func (p *prometheus) measure(ctx context.Context, t Target, reporter string, seconds int) (all map[string]Traffic, complete bool, err error) {
+	selectors := t.seenBy(reporter)
+	counted, err := p.query(ctx, fmt.Sprintf(`sum by (reporter,destination_workload,response_code,grpc_response_status) (%s)`, grown(requestsTotal, selectors, seconds)))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	all := map[string]Traffic{}
+	all = map[string]Traffic{}
 	for _, s := range counted {
 		if math.IsNaN(s.value) {
 			continue
@@ -107,13 +106,14 @@ func (p *prometheus) measure(ctx context.Context, t Target, reporter string, sec
 			traffic.Errors += s.value
 		}
 		all[w] = traffic
+		complete = complete || s.labels["reporter"] == reporter
 	}
-	if len(all) == 0 {
-		return nil, nil
+	if !complete {
+		return nil, false, nil
 	}
-	slow, err := p.query(ctx, fmt.Sprintf(`histogram_quantile(0.95, sum by (destination_workload,le) (increase(%s_bucket%s)))`, requestDurations, series))
+	slow, err := p.query(ctx, fmt.Sprintf(`histogram_quantile(0.95, sum by (destination_workload,le) (%s))`, grown(requestDurations+"_bucket", selectors, seconds)))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, s := range slow {
 		if traffic, known := all[s.labels["destination_workload"]]; known {
@@ -121,7 +121,7 @@ func (p *prometheus) measure(ctx context.Context, t Target, reporter string, sec
 			all[s.labels["destination_workload"]] = traffic
 		}
 	}
-	return all, nil
+	return all, true, nil
 }
 
 type sample struct {
@@ -162,6 +162,9 @@ func (p *prometheus) query(ctx context.Context, expr string) ([]sample, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, p.Name(), err)
 	}
+	if response.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%w: nothing of Prometheus answers at %s (%s); give the address whose /api/v1/query is Prometheus'", ErrUnavailable, p.base, response.Status)
+	}
 	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
 		return nil, fmt.Errorf("%w: %s answered %s; set %s to a bearer token that it takes", ErrUnavailable, p.Name(), response.Status, TokenVariable)
 	}
@@ -175,7 +178,7 @@ func (p *prometheus) query(ctx context.Context, expr string) ([]sample, error) {
 func samples(body []byte) ([]sample, error) {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("that is not Prometheus' API: %w", err)
+		return nil, errors.New("that is not Prometheus' API")
 	}
 	switch {
 	case a.Status == "error":
