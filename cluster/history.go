@@ -115,6 +115,22 @@ type state struct {
 	Secrets []ID `json:"secrets,omitempty"`
 }
 
+// Record keeps what a request holds as a revision, as applying it does, where the
+// cluster is like that already by another way than apply: a promoted canary. It
+// gives 0 where the cluster differs, and the present revision where that is the
+// same. The caller holds the workspace's lease (ApplyLease).
+func (c *Client) Record(ctx context.Context, q Request, note string) (int, error) {
+	p, err := c.Plan(ctx, q)
+	if err != nil || p.Differs() {
+		return 0, err
+	}
+	revision, err := c.remember(ctx, p, ApplyOptions{Note: note})
+	if err != nil || revision == p.inventory.Revision {
+		return revision, err
+	}
+	return revision, c.changeInventory(ctx, p.Namespace, p.Workspace, func(i *Inventory) { i.Revision = revision })
+}
+
 // remember keeps what was applied as the next revision, unless it is what the
 // newest one says already.
 func (c *Client) remember(ctx context.Context, p *Plan, o ApplyOptions) (int, error) {

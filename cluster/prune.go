@@ -38,6 +38,7 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return err
 	}
+	p.shared(others)
 	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i := range gone {
@@ -62,6 +63,25 @@ func (c *Client) planPrune(ctx context.Context, p *Plan) error {
 		p.Changes = append(p.Changes, *ch)
 	}
 	return nil
+}
+
+// shared notes objects that another workspace has applied too: whichever is
+// applied last decides what they are.
+func (p *Plan) shared(others []*Inventory) {
+	for _, other := range others {
+		if other.Workspace == p.Workspace {
+			continue
+		}
+		n := 0
+		for i := range p.Changes {
+			if other.Find(p.Changes[i].Object) != nil {
+				n++
+			}
+		}
+		if n > 0 {
+			p.Notes = append(p.Notes, fmt.Sprintf("workspace %q applied %d of these objects too, and the last one to apply decides; a namespace of its own (namespace: in meshstorm.yaml) keeps a workspace apart", other.Workspace, n))
+		}
+	}
 }
 
 // record reports whether an entry is a canary's own record, which goes with what

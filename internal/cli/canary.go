@@ -272,8 +272,41 @@ func (a *app) ended(ctx context.Context, f *canaryFlags, e *rollout.Engine, serv
 		if statusErr != nil {
 			return outside(statusErr)
 		}
+		if status.Phase == rollout.Promoted {
+			a.recordPromotion(ctx, e.Client, status)
+		}
 	}
 	return rolloutError(err)
+}
+
+// recordPromotion puts a promoted version into the history, so that undo goes
+// back to the one before. What keeps it from that is worth a warning: the version
+// is promoted all the same.
+func (a *app) recordPromotion(ctx context.Context, c *cluster.Client, s *rollout.Status) {
+	err := func() error {
+		w, err := a.maybeWorkspace(ctx)
+		if err != nil || w == nil || w.Settings.Namespace != s.Namespace {
+			return err
+		}
+		want, err := a.wanted(ctx, nil, nil)
+		if err != nil {
+			return err
+		}
+		request := (&applyFlags{prune: true}).request(want)
+		within, hold, err := a.take(ctx, c, request.Workspace, 10*time.Second)
+		if err != nil {
+			return err
+		}
+		defer hold.Release()
+		revision, err := c.Record(within, request, fmt.Sprintf("canary of %s: %s", s.Service, s.Image))
+		if err == nil && revision > 0 {
+			fmt.Fprintf(a.Err, "revision %d; `meshstorm undo` goes back\n", revision)
+		}
+		return err
+	}()
+	if err != nil {
+		fmt.Fprintf(a.Err, "warning: the promoted version is not in the history, so undo does not know it: %v\n", err)
+	}
 }
 
 // outcome is one line for what a rollout has come to.
