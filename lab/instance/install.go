@@ -47,7 +47,7 @@ func (l *Lab) install(ctx, restCtx context.Context, guard guardFunc) error {
 		return fmt.Errorf("install Kafka: %w", err)
 	}
 	guard(l.rest, "Kafka services", func() error { return l.models.KeepKafka(restCtx, kafkaNamespace) })
-	if err := l.waitReady(ctx, mesh.Namespace, "istiod", "istio-ingressgateway", "istio-egressgateway"); err != nil {
+	if err := l.waitIstio(ctx); err != nil {
 		return err
 	}
 	if err := l.Apply(ctx, l.o.Files, l.o.Namespace, l.o.Force); err != nil {
@@ -91,6 +91,30 @@ func (l *Lab) installOnce(ctx context.Context, client *apply.Client, objects []*
 		"data": map[string]any{"sha256": sum, "istio": mesh.Version},
 	}}
 	return client.Apply(ctx, []*unstructured.Unstructured{done}, metav1.NamespaceSystem)
+}
+
+// waitIstio waits for what Istio's demo profile runs, as far as it is still there:
+// people install other profiles, or none.
+func (l *Lab) waitIstio(ctx context.Context) error {
+	var there, gone []string
+	for _, name := range []string{"istiod", "istio-ingressgateway", "istio-egressgateway"} {
+		_, err := l.client.AppsV1().Deployments(mesh.Namespace).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			gone = append(gone, name)
+		case err != nil:
+			return err
+		default:
+			there = append(there, name)
+		}
+	}
+	if len(gone) > 0 {
+		l.progress("removed from the cluster, and not installed again: %s; `meshstorm istio install` does that, or `meshstorm lab up --fresh` a new cluster", strings.Join(gone, ", "))
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	return l.waitReady(ctx, mesh.Namespace, there...)
 }
 
 // Apply sends the files by server-side apply and waits for their workloads.
