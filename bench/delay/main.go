@@ -17,12 +17,11 @@ type chunk struct {
 }
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, run(os.Args[1:]))
+	os.Exit(1)
 }
 
+// run ends only with an error.
 func run(args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("usage: delay HOST:PORT TIME, such as: delay 127.0.0.1:6443 5ms")
