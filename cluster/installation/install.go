@@ -22,6 +22,9 @@ var ErrForeign = errors.New("meshstorm did not install this Istio")
 // ErrUnfit says that an Istio does not fit the cluster, or what runs in it.
 var ErrUnfit = errors.New("this Istio does not fit")
 
+// ErrAbsent says that there is no Istio of the revision that was meant.
+var ErrAbsent = errors.New("there is no Istio")
+
 // Request is what to install.
 type Request struct {
 	Revision string // "" for the default one
@@ -135,13 +138,17 @@ func Install(ctx context.Context, c *cluster.Client, p *cluster.Plan, o cluster.
 	}
 	defer hold.Release()
 	o.Sync = nil
-	return i.Apply(within, p, o)
+	set, err := i.Apply(within, p, o)
+	if errors.Is(err, cluster.ErrNotReady) {
+		err = unready(ctx, i, p, err)
+	}
+	return set, err
 }
 
 // PlanUninstall says what uninstalling a revision would remove: what Install
 // made, and with adopt what these objects name too. Definitions stay, and with
-// them people's objects. The error wraps ErrForeign where meshstorm installed
-// nothing.
+// them people's objects. The error wraps ErrForeign where others installed it, and
+// ErrAbsent where nobody did.
 func PlanUninstall(ctx context.Context, c *cluster.Client, r *Report, q Request) (*cluster.Plan, error) {
 	i := writer(c)
 	inventory, err := i.ReadInventory(ctx, System, name(q.Revision))
@@ -151,7 +158,7 @@ func PlanUninstall(ctx context.Context, c *cluster.Client, r *Report, q Request)
 	if len(inventory.Entries) == 0 {
 		p := r.ControlPlane(q.Revision)
 		if p == nil {
-			return nil, fmt.Errorf("%w: there is none of revision %q", ErrForeign, strings.TrimPrefix(name(q.Revision), "istio-"))
+			return nil, absent(r, q.Revision)
 		}
 		if !q.Adopt {
 			return nil, fmt.Errorf("%w: %s/%s was installed by %s; remove it there, or take it over with --adopt", ErrForeign, p.Namespace, p.Name, p.By)
@@ -184,12 +191,25 @@ func Uninstall(ctx context.Context, c *cluster.Client, p *cluster.Plan, o cluste
 	return writer(c).Delete(ctx, p, o)
 }
 
-// Left names what uninstalling leaves without Istio: namespaces whose pods have
-// sidecars that nobody configures any more.
-func (r *Report) Left() []string {
+func absent(r *Report, revision string) error {
+	var have []string
+	for _, p := range r.ControlPlanes {
+		have = append(have, p.Revision)
+	}
+	if len(have) == 0 {
+		return fmt.Errorf("%w in this cluster", ErrAbsent)
+	}
+	return fmt.Errorf("%w of revision %s in this cluster; revisions that are here: %s", ErrAbsent, revisionName(revision), strings.Join(have, ", "))
+}
+
+// Left names what uninstalling a revision leaves without Istio: namespaces whose
+// pods have sidecars, or are ambient, and that nobody configures any more.
+func (r *Report) Left(revision string) []string {
+	plane := r.ControlPlane(revision)
 	var all []string
 	for _, n := range r.Namespaces {
-		if n.Mode != "none" && n.Name != System {
+		ambient := n.Mode == "ambient" && plane != nil && plane.Mode == "ambient"
+		if n.Name != System && (ambient || n.Mode == "sidecar" && n.Revision == revisionName(revision)) {
 			all = append(all, n.Name)
 		}
 	}

@@ -47,3 +47,28 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestUninstallingARevisionLeavesOnlyItsOwnNamespaces(t *testing.T) {
+	r := &Report{
+		ControlPlanes: []ControlPlane{{Revision: "default", Mode: "ambient"}, {Revision: "blue", Mode: "sidecar"}},
+		Namespaces: []Namespace{
+			{Name: "shop", Mode: "sidecar", Revision: "default"}, {Name: "new", Mode: "sidecar", Revision: "blue"},
+			{Name: "flat", Mode: "ambient"}, {Name: "out", Mode: "none"}, {Name: System, Mode: "sidecar", Revision: "default"},
+		},
+	}
+	for revision, want := range map[string]string{"": "shop flat", "default": "shop flat", "blue": "new", "green": ""} {
+		if got := strings.Join(r.Left(revision), " "); got != want {
+			t.Errorf("revision %q leaves %q, want %q", revision, got, want)
+		}
+	}
+}
+
+func TestARevisionThatIsNotThereIsAbsentAndNotForeign(t *testing.T) {
+	r := &Report{ControlPlanes: []ControlPlane{{Revision: "default"}, {Revision: "blue"}}}
+	if err := absent(r, "green"); !errors.Is(err, ErrAbsent) || errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "revisions that are here: default, blue") {
+		t.Errorf("got %v", err)
+	}
+	if err := absent(&Report{}, ""); err.Error() != "there is no Istio in this cluster" {
+		t.Errorf("got %v", err)
+	}
+}
