@@ -30,21 +30,21 @@ const (
 // Node is an object, a subset of one, or what rules name without there being
 // one.
 type Node struct {
-	ID        string    `json:"id" doc:"Kind/namespace/name; of a subset Subset/namespace/DESTINATIONRULE/NAME. It stays the same while the object keeps its name." example:"VirtualService/default/vsvc-order"`
-	Kind      string    `json:"kind" doc:"The Kubernetes kind, or Subset, External (a system of the model outside the mesh), Host (named by a rule, and in no file)."`
-	Name      string    `json:"name"`
-	Namespace string    `json:"namespace"`
-	Service   string    `json:"service,omitempty" doc:"The service, that is bounded context, that it belongs to."`
-	Parent    string    `json:"parent,omitempty" doc:"Of a subset, the DestinationRule's id."`
-	Source    string    `json:"source,omitempty" doc:"The model element that it came from." example:"BoundedContext/order"`
-	File      string    `json:"file,omitempty"`
-	Line      int       `json:"line,omitempty" doc:"1-based."`
-	Problems  []Problem `json:"problems" doc:"What check found about the object."`
-	Data      Data      `json:"data"`
+	ID        string  `json:"id" doc:"Kind/namespace/name; of a subset Subset/namespace/DESTINATIONRULE/NAME. It stays the same while the object keeps its name." example:"VirtualService/default/vsvc-order"`
+	Kind      string  `json:"kind" doc:"The Kubernetes kind, or Subset, External (a system of the model outside the mesh), Host (named by a rule, and in no file)."`
+	Name      string  `json:"name"`
+	Namespace string  `json:"namespace"`
+	Service   string  `json:"service,omitempty" doc:"The service, that is bounded context, that it belongs to."`
+	Parent    string  `json:"parent,omitempty" doc:"Of a subset, the DestinationRule's id."`
+	Source    string  `json:"source,omitempty" doc:"The model element that it came from." example:"BoundedContext/order"`
+	File      string  `json:"file,omitempty"`
+	Line      int     `json:"line,omitempty" doc:"1-based."`
+	Problems  []Issue `json:"problems" doc:"What check found about the object."`
+	Data      Data    `json:"data"`
 }
 
-// Problem is a finding, in short.
-type Problem struct {
+// Issue is a finding, in short.
+type Issue struct {
 	Severity string `json:"severity" enum:"error,warning,info"`
 	Code     string `json:"code"`
 	Message  string `json:"message"`
@@ -129,11 +129,11 @@ func ID(kind, namespace, name string) string { return kind + "/" + namespace + "
 
 // Of draws the manifests of an input; findings are what check said about them.
 func Of(in *check.Input, findings []check.Finding) Graph {
-	b := &builder{graph: Graph{Nodes: []Node{}, Edges: []Edge{}}, in: in, mesh: in.Mesh(), known: map[string]bool{}, problems: map[string][]Problem{}}
+	b := &builder{graph: Graph{Nodes: []Node{}, Edges: []Edge{}}, in: in, mesh: in.Mesh(), known: map[string]bool{}, problems: map[string][]Issue{}}
 	for _, f := range findings {
 		if f.Object != nil {
 			id := ID(f.Object.Kind, f.Object.Namespace, f.Object.Name)
-			b.problems[id] = append(b.problems[id], Problem{string(f.Severity), f.Code, f.Message})
+			b.problems[id] = append(b.problems[id], Issue{string(f.Severity), f.Code, f.Message})
 		}
 	}
 	b.gateways()
@@ -153,7 +153,7 @@ type builder struct {
 	mesh     *check.Mesh
 	graph    Graph
 	known    map[string]bool
-	problems map[string][]Problem
+	problems map[string][]Issue
 }
 
 // add puts an object into the graph; one that is defined twice is there once.
@@ -172,7 +172,7 @@ func (b *builder) node(n Node) {
 	}
 	b.known[n.ID] = true
 	if n.Problems = b.problems[n.ID]; n.Problems == nil {
-		n.Problems = []Problem{}
+		n.Problems = []Issue{}
 	}
 	b.graph.Nodes = append(b.graph.Nodes, n)
 }
