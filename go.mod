@@ -2,6 +2,8 @@ module github.com/meshstorm/meshstorm
 
 go 1.26.0
 
+ignore ./web/node_modules
+
 require (
 	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2

@@ -44,7 +44,11 @@ func assets() map[string]asset {
 // pages serves the page, the API's description, and nothing else.
 func (s *Server) pages(mux *http.ServeMux) {
 	all := assets()
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			writeProblem(w, problem(http.StatusMethodNotAllowed, r.URL.Path+" is a part of the page; the API is below "+Prefix))
+			return
+		}
 		a, ok := all[r.URL.Path]
 		if !ok {
 			if strings.HasPrefix(r.URL.Path, "/assets/") {
