@@ -111,14 +111,14 @@ func operation(id, method, path, tag, summary string) huma.Operation {
 	}
 }
 
-// inWorkspace names a workspace in the path.
-type inWorkspace struct {
+// InWorkspace names a workspace in the path.
+type InWorkspace struct {
 	ID string `path:"id" doc:"The workspace's id." example:"12st-mall"`
 }
 
-// ifMatch is the revision that a save replaces.
-type ifMatch struct {
-	IfMatch string `header:"If-Match" doc:"The ETag (or revision) of what is replaced; missing: 428, outdated: 412."`
+// IfMatch is the revision that a save replaces.
+type IfMatch struct {
+	Value string `header:"If-Match" doc:"The ETag (or revision) of what is replaced; missing: 428, outdated: 412."`
 }
 
 // revised is an answer with its revision as ETag.

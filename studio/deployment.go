@@ -16,7 +16,7 @@ import (
 
 func (s *Server) registerGraph(api huma.API) {
 	huma.Register(api, operation("get-findings", http.MethodGet, "/workspaces/{id}/findings", "deployment", "Say what is wrong with the model and the manifests"),
-		func(ctx context.Context, in *inWorkspace) (*plain[Findings], error) {
+		func(ctx context.Context, in *InWorkspace) (*plain[Findings], error) {
 			_, st, err := s.checked(ctx, in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -24,7 +24,7 @@ func (s *Server) registerGraph(api huma.API) {
 			return &plain[Findings]{Findings{st.revision, append([]check.Finding{}, st.report.Findings...), st.report.Summary}}, nil
 		})
 	huma.Register(api, operation("get-graph", http.MethodGet, "/workspaces/{id}/graph", "deployment", "Read the deployment as a graph"),
-		func(ctx context.Context, in *inWorkspace) (*revised[Graph], error) {
+		func(ctx context.Context, in *InWorkspace) (*revised[Graph], error) {
 			g, err := s.graph(ctx, in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -33,13 +33,13 @@ func (s *Server) registerGraph(api huma.API) {
 		})
 	huma.Register(api, operation("save-weights", http.MethodPut, "/workspaces/{id}/weights", "deployment", "Set the weights of a rule, in a VirtualService and its twin"),
 		func(ctx context.Context, in *struct {
-			inWorkspace
-			ifMatch
+			InWorkspace
+			IfMatch
 			Body WeightChange
 		}) (*revised[Graph], error) {
 			p, err := s.folder.get(in.ID)
 			if err == nil {
-				err = p.change(ctx, func(ctx context.Context) error { return p.saveWeights(ctx, in.IfMatch, in.Body) })
+				err = p.change(ctx, func(ctx context.Context) error { return p.saveWeights(ctx, in.IfMatch.Value, in.Body) })
 			}
 			if err != nil {
 				return nil, problemOf(err)
@@ -51,7 +51,7 @@ func (s *Server) registerGraph(api huma.API) {
 			return withETag(g.Revision, *g), nil
 		})
 	huma.Register(api, operation("get-layout", http.MethodGet, "/workspaces/{id}/layout", "deployment", "Read where objects lie on the deploy screen"),
-		func(_ context.Context, in *inWorkspace) (*revised[Layout], error) {
+		func(_ context.Context, in *InWorkspace) (*revised[Layout], error) {
 			p, err := s.folder.get(in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -64,8 +64,8 @@ func (s *Server) registerGraph(api huma.API) {
 		})
 	huma.Register(api, operation("save-layout", http.MethodPut, "/workspaces/{id}/layout", "deployment", "Save where objects lie on the deploy screen"),
 		func(ctx context.Context, in *struct {
-			inWorkspace
-			ifMatch
+			InWorkspace
+			IfMatch
 			Body LayoutChange
 		}) (*revised[Layout], error) {
 			p, err := s.folder.get(in.ID)
@@ -74,7 +74,7 @@ func (s *Server) registerGraph(api huma.API) {
 			}
 			var out *Layout
 			err = p.change(ctx, func(ctx context.Context) (err error) {
-				out, err = p.saveLayout(ctx, in.IfMatch, in.Body.Objects)
+				out, err = p.saveLayout(ctx, in.IfMatch.Value, in.Body.Objects)
 				return err
 			})
 			if err != nil {

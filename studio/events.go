@@ -15,7 +15,7 @@ const pingEvery = 15 * time.Second
 func (s *Server) registerEvents(api huma.API) {
 	op := operation("watch-workspace", http.MethodGet, "/workspaces/{id}/events", "workspaces", "Be told of every change of the workspace's files, whoever made it")
 	sse.Register(api, op, map[string]any{"changed": Changed{}, "ping": Ping{}},
-		func(ctx context.Context, in *inWorkspace, send sse.Sender) {
+		func(ctx context.Context, in *InWorkspace, send sse.Sender) {
 			if p, err := s.folder.get(in.ID); err == nil {
 				s.stream(ctx, p, send)
 			}

@@ -15,14 +15,15 @@ import (
 	"github.com/meshstorm/meshstorm/workspace"
 )
 
-type inFile struct {
-	inWorkspace
+// InFile names a file in the path.
+type InFile struct {
+	InWorkspace
 	Path string `path:"path" doc:"The file's path; its slashes may be written as %2F." example:"kubernetes/template/istio.yml"`
 }
 
 func (s *Server) registerFiles(api huma.API) {
 	huma.Register(api, operation("list-files", http.MethodGet, "/workspaces/{id}/files", "files", "List a workspace's files"),
-		func(ctx context.Context, in *inWorkspace) (*plain[Files], error) {
+		func(ctx context.Context, in *InWorkspace) (*plain[Files], error) {
 			p, err := s.folder.get(in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -34,7 +35,7 @@ func (s *Server) registerFiles(api huma.API) {
 			return &plain[Files]{*files}, nil
 		})
 	huma.Register(api, operation("get-file", http.MethodGet, "/workspaces/{id}/files/{path...}", "files", "Read a file, and what was generated last"),
-		func(_ context.Context, in *inFile) (*revised[File], error) {
+		func(_ context.Context, in *InFile) (*revised[File], error) {
 			p, err := s.folder.get(in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -47,8 +48,8 @@ func (s *Server) registerFiles(api huma.API) {
 		})
 	huma.Register(api, operation("save-file", http.MethodPut, "/workspaces/{id}/files/{path...}", "files", "Save a file; If-None-Match: * makes a new one"),
 		func(ctx context.Context, in *struct {
-			inFile
-			ifMatch
+			InFile
+			IfMatch
 			IfNoneMatch string `header:"If-None-Match" doc:"* instead of If-Match makes a new file: 412 where there is one."`
 			Body        FileChange
 		}) (*revised[File], error) {
@@ -58,7 +59,7 @@ func (s *Server) registerFiles(api huma.API) {
 			}
 			var out *File
 			err = p.change(ctx, func(ctx context.Context) (err error) {
-				out, err = p.saveFile(ctx, in.Path, in.IfMatch, in.IfNoneMatch == "*", in.Body.Text)
+				out, err = p.saveFile(ctx, in.Path, in.IfMatch.Value, in.IfNoneMatch == "*", in.Body.Text)
 				return err
 			})
 			if err != nil {

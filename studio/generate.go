@@ -19,7 +19,7 @@ import (
 func (s *Server) registerGenerate(api huma.API) {
 	huma.Register(api, operation("generate", http.MethodPost, "/workspaces/{id}/generate", "generate", "Write the manifests of the model, or say what would change"),
 		func(ctx context.Context, in *struct {
-			inWorkspace
+			InWorkspace
 			Body Run
 		}) (*plain[Generated], error) {
 			p, err := s.folder.get(in.ID)
@@ -42,7 +42,7 @@ func (s *Server) registerGenerate(api huma.API) {
 			return &plain[Generated]{*out}, nil
 		})
 	huma.Register(api, operation("get-toppings", http.MethodGet, "/workspaces/{id}/toppings", "generate", "List the toppings, grouped"),
-		func(ctx context.Context, in *inWorkspace) (*plain[Toppings], error) {
+		func(ctx context.Context, in *InWorkspace) (*plain[Toppings], error) {
 			p, err := s.folder.get(in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -51,7 +51,7 @@ func (s *Server) registerGenerate(api huma.API) {
 		})
 	huma.Register(api, operation("save-toppings", http.MethodPut, "/workspaces/{id}/toppings", "generate", "Switch toppings on and off in meshstorm.yaml; generate then writes what that means"),
 		func(ctx context.Context, in *struct {
-			inWorkspace
+			InWorkspace
 			Body ToppingChange
 		}) (*plain[Toppings], error) {
 			p, err := s.folder.get(in.ID)

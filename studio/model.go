@@ -15,7 +15,7 @@ import (
 
 func (s *Server) registerModel(api huma.API) {
 	huma.Register(api, operation("get-model", http.MethodGet, "/workspaces/{id}/model", "model", "Read the model: as it is saved, and as a board"),
-		func(ctx context.Context, in *inWorkspace) (*revised[Model], error) {
+		func(ctx context.Context, in *InWorkspace) (*revised[Model], error) {
 			p, err := s.folder.get(in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -28,8 +28,8 @@ func (s *Server) registerModel(api huma.API) {
 		})
 	huma.Register(api, operation("save-model", http.MethodPut, "/workspaces/{id}/model", "model", "Save the model"),
 		func(ctx context.Context, in *struct {
-			inWorkspace
-			ifMatch
+			InWorkspace
+			IfMatch
 			Body ModelChange
 		}) (*revised[Model], error) {
 			p, err := s.folder.get(in.ID)
@@ -38,7 +38,7 @@ func (s *Server) registerModel(api huma.API) {
 			}
 			var out *Model
 			err = p.change(ctx, func(ctx context.Context) (err error) {
-				out, err = p.saveModel(ctx, in.IfMatch, in.Body.Document)
+				out, err = p.saveModel(ctx, in.IfMatch.Value, in.Body.Document)
 				return err
 			})
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 func (s *Server) registerRoute(api huma.API) {
 	huma.Register(api, operation("ask-route", http.MethodPost, "/workspaces/{id}/route", "deployment", "Say what the mesh will do with a request, and why; the answer is that of meshstorm route -o json"),
 		func(ctx context.Context, in *struct {
-			inWorkspace
+			InWorkspace
 			Body Question
 		}) (*plain[answer.Answer], error) {
 			_, st, err := s.checked(ctx, in.ID)

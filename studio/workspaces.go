@@ -48,7 +48,7 @@ func (s *Server) registerWorkspaces(api huma.API) {
 		return s.create(ctx, data.Name, From{Text: string(text)})
 	})
 	huma.Register(api, operation("get-workspace", http.MethodGet, "/workspaces/{id}", "workspaces", "Describe a workspace or an example"),
-		func(ctx context.Context, in *inWorkspace) (*plain[Workspace], error) {
+		func(ctx context.Context, in *InWorkspace) (*plain[Workspace], error) {
 			p, err := s.folder.get(in.ID)
 			if err != nil {
 				return nil, problemOf(err)
@@ -58,7 +58,7 @@ func (s *Server) registerWorkspaces(api huma.API) {
 	fork := operation("fork-workspace", http.MethodPost, "/workspaces/{id}/fork", "workspaces", "Copy a workspace or an example, with its edits, into a new folder")
 	fork.DefaultStatus = http.StatusCreated
 	huma.Register(api, fork, func(ctx context.Context, in *struct {
-		inWorkspace
+		InWorkspace
 		Body Fork
 	}) (*plain[Workspace], error) {
 		return s.create(ctx, in.Body.Name, From{Workspace: in.ID})
@@ -185,7 +185,7 @@ type zipped struct {
 	Body        []byte
 }
 
-func (s *Server) archive(ctx context.Context, in *inWorkspace) (*zipped, error) {
+func (s *Server) archive(ctx context.Context, in *InWorkspace) (*zipped, error) {
 	p, err := s.folder.get(in.ID)
 	if err != nil {
 		return nil, problemOf(err)

@@ -139,7 +139,7 @@ func (a *app) printURL(ctx context.Context, control, root, page string, named bo
 // parts that link Istio.
 func (a *app) studioOptions(f *studioFlags, root string) (studio.Options, *tls.Certificate, error) {
 	o := studio.Options{
-		Root: root, Version: Version, Language: language(a.Getenv), Getenv: a.Getenv, Log: a.log,
+		Root: root, Version: version(), Language: language(a.Getenv), Getenv: a.Getenv, Log: a.log,
 		Rules: rules, Ask: askRoute, Fetch: a.download,
 	}
 	if f.passwordFile != "" {
