@@ -30,7 +30,7 @@ export default defineConfig({
         entryFileNames: 'assets/[name].js',
         chunkFileNames: 'assets/[name].js',
         assetFileNames: 'assets/[name][extname]',
-        advancedChunks: { groups: vendors.map(([name, test]) => ({ name, test })) },
+        codeSplitting: { groups: vendors.map(([name, test]) => ({ name, test })) },
       },
     },
   },

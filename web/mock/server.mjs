@@ -50,16 +50,29 @@ function documents(w) {
   });
 }
 
+function dataOf(o) {
+  const words = (m) => Object.entries(m).map(([k, v]) => `${k} ${Object.entries(v).map(([a, b]) => `${a} ${b}`)}`).join(', ');
+  return {
+    hosts: o.spec.hosts, gateways: o.spec.gateways?.map((g) => `default/${g}`), host: o.kind === 'DestinationRule' ? o.spec.host : undefined,
+    rules: o.spec.http?.map((r, index) => ({ name: r.name, index, line: 1, matches: (r.match ?? []).map(words), retries: r.retries?.attempts })),
+    servers: o.spec.servers?.map((s) => ({ port: s.port.number, protocol: s.port.protocol, hosts: s.hosts })),
+    ports: o.kind === 'Service' ? o.spec.ports?.map((p) => ({ name: p.name, port: p.port })) : undefined,
+    replicas: o.kind === 'Deployment' ? o.spec.replicas : undefined,
+    images: o.spec.template?.spec.containers.map((c) => c.image),
+  };
+}
+
 function graph(w) {
   const nodes = [], edges = [];
   const docs = documents(w);
   const id = (k, n) => `${k}/default/${n}`;
+  const sub = (dr, s) => `Subset/default/${dr.metadata.name}/${s.name}`;
   for (const { file, line, object: o } of docs) {
     if (o.kind === 'ServiceAccount') continue;
     nodes.push({ id: id(o.kind, o.metadata.name), kind: o.kind, name: o.metadata.name, namespace: 'default',
-      service: o.metadata.labels?.app, file, line, problems: [], data: { spec: o.spec } });
+      service: o.metadata.labels?.app, file, line, problems: [], data: dataOf(o) });
     if (o.kind === 'DestinationRule') for (const s of o.spec.subsets ?? []) {
-      nodes.push({ id: id('Subset', `${o.spec.host}.${s.name}`), kind: 'Subset', name: s.name, namespace: 'default',
+      nodes.push({ id: sub(o, s), kind: 'Subset', parent: id(o.kind, o.metadata.name), name: s.name, namespace: 'default',
         service: o.spec.host, file, line, problems: [], data: { labels: s.labels } });
     }
   }
@@ -71,15 +84,14 @@ function graph(w) {
     if (o.kind === 'VirtualService') {
       for (const g of o.spec.gateways ?? []) edge(id('Gateway', g), me, 'binds');
       (o.spec.http ?? []).forEach((rule, index) => (rule.route ?? []).forEach((r) =>
-        edge(me, id('Subset', `${r.destination.host}.${r.destination.subset}`), 'route',
+        edge(me, `Subset/default/destrule-${r.destination.host}/${r.destination.subset}`, 'route',
           { rule: { name: rule.name, index }, weight: r.weight ?? 100, subset: r.destination.subset })));
     }
     if (o.kind === 'DestinationRule') for (const s of o.spec.subsets ?? []) {
-      const sub = id('Subset', `${o.spec.host}.${s.name}`);
-      edge(me, sub, 'subset');
-      edge(sub, id('Service', o.spec.host), 'selects');
+      edge(sub(o, s), id('Service', o.spec.host), 'subset');
+      if (s.name === 'stable') edge(sub(o, s), id('Deployment', o.spec.host), 'runs');
     }
-    if (o.kind === 'Service') edge(me, id('Deployment', o.metadata.name), 'runs');
+    if (o.kind === 'Service') edge(me, id('Deployment', o.metadata.name), 'selects');
   }
   return { revision: hash(JSON.stringify(docs)), nodes, edges };
 }
@@ -163,8 +175,8 @@ const routes = [
     tell(w, ['kubernetes/template/istio.yml']);
     return graph(w);
   }],
-  ['GET', '/workspaces/:id/layout', ({ w }) => w.layout ?? {}],
-  ['PUT', '/workspaces/:id/layout', ({ w, body }) => { w.layout = body; return {}; }],
+  ['GET', '/workspaces/:id/layout', ({ w }) => w.layout ?? { objects: {} }],
+  ['PUT', '/workspaces/:id/layout', ({ w, body }) => { w.layout = body; return body; }],
   ['POST', '/workspaces/:id/route', ({ w, body }) => {
     if (!meshstorm) throw new Refusal(501, 'the stand-in server needs MESHSTORM=/path/to/meshstorm to answer this');
     return run(w, ['route', body.method, body.url, ...Object.entries(body.headers).flatMap(([k, v]) => ['-H', `${k}: ${v}`]), '--from', body.from || 'gateway', '-o', 'json']);

@@ -84,7 +84,7 @@ export const api = {
     const form = new FormData();
     form.set('name', name);
     form.set('model', model);
-    return plain(call<Workspace>('POST', '/workspaces', { form }));
+    return plain(call<Workspace>('POST', '/workspaces/upload', { form }));
   },
   workspace: (w: string) => plain(call<Workspace>('GET', id(w))),
   fork: (w: string, name: string) => plain(call<Workspace>('POST', `${id(w)}/fork`, { body: { name } })),
@@ -104,7 +104,7 @@ export const api = {
   saveWeights: (w: string, body: { virtualService: string; rule: number | string; weights: Record<string, number> }, ifMatch: string) =>
     tagged(call<Graph>('PUT', `${id(w)}/weights`, { body, ifMatch })),
   layout: (w: string) => call<Layout>('GET', `${id(w)}/layout`),
-  saveLayout: (w: string, layout: Layout, ifMatch: string) => call<unknown>('PUT', `${id(w)}/layout`, { body: layout, ifMatch: ifMatch || undefined }),
+  saveLayout: (w: string, layout: Layout, ifMatch: string) => call<Layout>('PUT', `${id(w)}/layout`, { body: { objects: layout.objects }, ifMatch: ifMatch || undefined }),
   route: (w: string, body: RouteQuestion, signal?: AbortSignal) => plain(call<RouteAnswer>('POST', `${id(w)}/route`, { body, signal })),
   archive: (w: string) => `${base}${id(w)}/archive.zip`,
 };

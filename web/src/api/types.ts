@@ -5,6 +5,7 @@ export interface Workspace {
   name: string;
   readOnly: boolean;
   reason?: string;
+  problem?: string;
   revision: string;
   services: string[] | null;
   toppings: string[] | null;
@@ -16,6 +17,7 @@ export interface About {
 }
 
 export interface Example {
+  id?: string;
   name: string;
   title: string;
   description: string;
@@ -143,16 +145,45 @@ export interface Findings {
   summary: Record<string, number>;
 }
 
+export interface RuleData {
+  name?: string;
+  index: number;
+  line?: number;
+  matches: string[] | null;
+  redirect?: boolean;
+  directResponse?: boolean;
+  mirrors?: string[];
+  timeout?: string;
+  fault?: boolean;
+  retries?: number;
+}
+
+export interface NodeData {
+  hosts?: string[];
+  gateways?: string[];
+  mesh?: boolean;
+  twin?: string;
+  rules?: RuleData[];
+  servers?: { port: number; protocol: string; hosts: string[] | null; tls?: string }[];
+  host?: string;
+  labels?: Record<string, string>;
+  ports?: { name?: string; port: number }[];
+  replicas?: number;
+  images?: string[];
+}
+
 export interface GraphNode {
   id: string;
   kind: string;
   name: string;
   namespace?: string;
   service?: string;
+  parent?: string;
+  source?: string;
   file?: string;
   line?: number;
   problems?: Problem[] | null;
-  data?: Record<string, unknown> | null;
+  data?: NodeData | null;
 }
 
 export type GraphEdgeKind = 'binds' | 'route' | 'subset' | 'selects' | 'runs' | 'calls';
@@ -166,12 +197,15 @@ export interface GraphEdge {
   weight?: number;
   subset?: string;
   label?: string;
+  async?: boolean;
+  line?: number;
 }
 
 export interface Graph {
   revision: string;
   nodes: GraphNode[] | null;
   edges: GraphEdge[] | null;
+  unread?: string[] | null;
 }
 
 export interface Point {
@@ -179,9 +213,17 @@ export interface Point {
   y: number;
 }
 
+/** A rectangle by its centre. */
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
 export interface Layout {
-  deploy?: Record<string, Point>;
-  [key: string]: unknown;
+  revision?: string;
+  objects: Record<string, Box>;
 }
 
 export interface RouteQuestion {
