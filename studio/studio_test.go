@@ -148,15 +148,17 @@ func get[T any](p *page, path string) (T, string) {
 // do changes something, and the answer must have this status.
 func do[T any](p *page, status int, method, path, etag string, in any) T {
 	p.t.Helper()
-	data, err := json.Marshal(in)
-	if err != nil {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false) // as browsers write it
+	if err := enc.Encode(in); err != nil {
 		p.t.Fatal(err)
 	}
 	var headers []string
 	if etag != "" {
 		headers = append(headers, "If-Match: "+etag)
 	}
-	a := p.send(method, path, headers, bytes.NewReader(data))
+	a := p.send(method, path, headers, &data)
 	if a.status != status {
 		p.t.Fatalf("%s %s: %d, want %d: %s", method, path, a.status, status, a.body)
 	}
