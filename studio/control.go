@@ -43,7 +43,7 @@ func socket(folder, root string) string {
 }
 
 // Control answers Ask on a unix socket that only this user can open, until ctx
-// ends. base is the page's URL without a path.
+// ends or the studio is closed. It is called before Serve. base is the page's URL without a path.
 func (s *Server) Control(ctx context.Context, folder, base string) error {
 	path := socket(folder, s.folder.path)
 	if _, err := os.Lstat(path); err == nil {
@@ -68,8 +68,17 @@ func (s *Server) Control(ctx context.Context, folder, base string) error {
 		_ = json.NewEncoder(w).Encode(Running{Root: s.folder.path, URL: s.OneTimeURL(base, r.URL.Query().Get("path"))})
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	go func() { _ = server.Serve(l) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(l)
+	}()
+	end := func() {
+		_ = server.Close() // removes the socket
+		<-served
+	}
+	context.AfterFunc(ctx, end)
+	s.ending = append(s.ending, end)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package studio
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -14,6 +15,17 @@ const pingEvery = 15 * time.Second
 
 func (s *Server) registerEvents(api huma.API) {
 	op := operation("watch-workspace", http.MethodGet, "/workspaces/{id}/events", "workspaces", "Be told of every change of the workspace's files, whoever made it")
+	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+		if _, err := s.folder.get(ctx.Param("id")); err != nil { // a stream has no room for errors
+			status := http.StatusInternalServerError
+			if p := (*Problem)(nil); errors.As(problemOf(err), &p) {
+				status = p.Status
+			}
+			_ = huma.WriteErr(api, ctx, status, err.Error())
+			return
+		}
+		next(ctx)
+	}}
 	sse.Register(api, op, map[string]any{"changed": Changed{}, "ping": Ping{}},
 		func(ctx context.Context, in *InWorkspace, send sse.Sender) {
 			if p, err := s.folder.get(in.ID); err == nil {

@@ -137,6 +137,13 @@ func TestACheckoutIsTold(t *testing.T) {
 	s.until("kubernetes/template/istio.yml", "routes/order.yaml")
 }
 
+func TestAWorkspaceThatIsNotThereHasNoStream(t *testing.T) {
+	p := open(t)
+	if a := p.send("GET", "/workspaces/nothing/events", nil, nil); a.status != 404 || a.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 func TestStreamsEndWithTheStudio(t *testing.T) {
 	p := open(t)
 	s := p.watch("mall")

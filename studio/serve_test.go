@@ -71,11 +71,11 @@ func TestARunningStudioGivesFreshURLs(t *testing.T) {
 	defer s.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, l, nil) }()
 	base := "http://" + l.Addr().String()
 	if err := s.Control(ctx, control, base); err != nil {
 		t.Fatal(err)
 	}
+	go func() { served <- s.Serve(ctx, l, nil) }()
 	sockets, _ := filepath.Glob(filepath.Join(control, "*"))
 	info, err := os.Stat(sockets[0])
 	if err != nil || len(sockets) != 1 || info.Mode().Perm()&0o077 != 0 {
@@ -106,6 +106,9 @@ func TestARunningStudioGivesFreshURLs(t *testing.T) {
 	}
 	stop()
 	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := studio.Ask(t.Context(), control, root, "/"); !errors.Is(err, studio.ErrNotRunning) {

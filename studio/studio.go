@@ -60,6 +60,7 @@ type Server struct {
 	handler  http.Handler
 	api      huma.API
 	spec     []byte
+	ending   []func() // what Close waits for
 }
 
 // New makes a studio for a folder. Close it when its handler answers no more.
@@ -106,5 +107,11 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // OneTimeCode opens one session within CodeLife.
 func (s *Server) OneTimeCode() string { return s.sessions.newCode() }
 
-// Close ends what watches files, and removes the examples' copies.
-func (s *Server) Close() error { return s.folder.close() }
+// Close ends what watches files and what Control began, and removes the
+// examples' copies.
+func (s *Server) Close() error {
+	for _, end := range s.ending {
+		end()
+	}
+	return s.folder.close()
+}
