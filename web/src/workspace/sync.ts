@@ -32,7 +32,7 @@ const asError = (err: unknown): ApiError => (err instanceof ApiError ? err : new
 export function openWorkspace(id: string): () => void {
   const mine = ++generation;
   synced = empty();
-  receive({ id, ...nothing });
+  receive({ id, ...nothing, layout: synced.layout, weights: synced.weights, texts: synced.texts });
   forgetHistory();
   void load(id, mine);
   const stopWatching = watch(id, ({ paths }) => void refresh(id, paths ?? []), () => undefined);
@@ -143,7 +143,12 @@ const pending = (): boolean => {
 
 function schedule(): void {
   const { save, workspace } = get();
-  if (!workspace || save === 'conflict' || running || !pending()) return;
+  if (!workspace || save === 'conflict' || running) return;
+  if (!pending()) {
+    clearTimeout(timer);
+    if (save === 'dirty') receive({ save: 'saved' });
+    return;
+  }
   if (save !== 'dirty') receive({ save: 'dirty' });
   clearTimeout(timer);
   timer = setTimeout(() => void flush(), quiet);

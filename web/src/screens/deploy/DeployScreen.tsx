@@ -1,5 +1,5 @@
 import '@xyflow/react/dist/style.css';
-import { Button, Checkbox, Loader } from '@mantine/core';
+import { Button, Checkbox, Loader, useComputedColorScheme } from '@mantine/core';
 import { Background, Controls, MarkerType, MiniMap, type NodeChange, Panel as Corner, ReactFlow, ReactFlowProvider, applyNodeChanges, useReactFlow } from '@xyflow/react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -27,6 +27,7 @@ function Canvas({ place, graph, answer }: { place: Place; graph: Graph; answer: 
   const weights = useStore((s) => s.weights);
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
   const flow = useReactFlow<ObjectNode, LineEdge>();
+  const scheme = useComputedColorScheme('light');
   const [calls, setCalls] = useState(false);
   const [arranged, setArranged] = useState<Record<string, Point> | null>(null);
   const [nodes, setNodes] = useState<ObjectNode[]>([]);
@@ -56,7 +57,7 @@ function Canvas({ place, graph, answer }: { place: Place; graph: Graph; answer: 
   const edges = useMemo(() => {
     const name = new Map(all.map((n) => [n.id, n.name]));
     return bundles(lines).filter((b) => name.has(b.from) && name.has(b.to)).map((b): LineEdge => ({
-      id: b.id, type: 'line', source: b.from, target: b.to, focusable: false, markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: lights.has(b.id) ? 'var(--lit)' : 'var(--soft)' },
+      id: b.id, type: 'line', source: b.from, target: b.to, focusable: false, markerEnd: { type: MarkerType.ArrowClosed, markerUnits: 'userSpaceOnUse', width: 18, height: 18, color: lights.has(b.id) ? 'var(--lit)' : 'var(--soft)' },
       data: { bundle: b, weight: b.kind === 'route' ? weightOn(b, weights) : undefined, lit: lights.has(b.id), faded: lights.size > 0 && !lights.has(b.id), fromName: name.get(b.from)!, toName: name.get(b.to)! },
     }));
   }, [lines, all, weights, lights]);
@@ -81,7 +82,7 @@ function Canvas({ place, graph, answer }: { place: Place; graph: Graph; answer: 
       <ReactFlow<ObjectNode, LineEdge>
         nodes={nodes} edges={edges} nodeTypes={nodeTypes} edgeTypes={edgeTypes} onNodesChange={onNodesChange} onNodeDragStop={(_, __, some) => moved(some)}
         onPaneClick={() => select(null)} nodesConnectable={false} deleteKeyCode={null} fitView fitViewOptions={{ padding: 0.08, maxZoom: 1.1 }} minZoom={0.05}
-        onlyRenderVisibleElements={nodes.length > 200} colorMode="system" elevateNodesOnSelect={false}
+        onlyRenderVisibleElements={nodes.length > 200} colorMode={scheme} elevateNodesOnSelect={false}
       >
         <Background gap={20} />
         <Controls showInteractive={false} position="bottom-right" />

@@ -1,6 +1,6 @@
 import type { Box, GraphEdge, GraphNode, Point } from '../../api/types';
 
-export const size = { width: 200, height: 64 };
+export const size = { width: 184, height: 66 };
 
 /** What the positions depend on: they are computed anew only when this changes, never for a weight. */
 export function topology(nodes: GraphNode[], edges: GraphEdge[]): string {
@@ -33,7 +33,7 @@ export async function arrange(nodes: GraphNode[], edges: GraphEdge[]): Promise<R
   const laid = await (await (elk ??= engine())).layout({
     id: 'root',
     layoutOptions: {
-      'elk.algorithm': 'layered', 'elk.direction': 'RIGHT', 'elk.partitioning.activate': 'true', 'elk.layered.spacing.nodeNodeBetweenLayers': '130', 'elk.spacing.nodeNode': '28',
+      'elk.algorithm': 'layered', 'elk.direction': 'RIGHT', 'elk.partitioning.activate': 'true', 'elk.layered.spacing.nodeNodeBetweenLayers': '96', 'elk.spacing.nodeNode': '26', 'elk.spacing.edgeNode': '26', 'elk.layered.spacing.edgeNodeBetweenLayers': '20',
       'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES', 'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX', 'elk.separateConnectedComponents': 'false',
     },
     children: nodes.map((n) => ({ id: n.id, ...size, layoutOptions: { 'elk.partitioning.partition': String(column[n.kind] ?? 4) } })),

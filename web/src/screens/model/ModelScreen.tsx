@@ -1,4 +1,5 @@
 import '@xyflow/react/dist/style.css';
+import { useComputedColorScheme } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import {
   Background, type Connection, Controls, type FinalConnectionState, MarkerType, MiniMap, Panel as Corner, ReactFlow, ReactFlowProvider,
@@ -50,6 +51,7 @@ function Canvas({ place }: { place: Place }) {
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
   const flow = useReactFlow<StickerNode, ArrowEdge>();
   const [nodes, setNodes] = useState<StickerNode[]>([]);
+  const scheme = useComputedColorScheme('light');
   const [renaming, setRenaming] = useState<string | null>(null);
   const [connecting, setConnecting] = useState(false);
   const selected = place.query.get('select');
@@ -69,7 +71,7 @@ function Canvas({ place }: { place: Place }) {
   }, [place.query.get('source')]);
   const edges = useMemo(() => arrows(document).map((a): ArrowEdge => ({
     id: a.id, type: 'arrow', source: a.from, target: a.to, sourceHandle: 'out', targetHandle: 'in', data: { kind: a.kind }, selected: a.id === selected, zIndex: 4,
-    markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16, color: a.kind === 'pubsub' ? 'var(--pubsub)' : a.kind === 'request' ? 'var(--request)' : 'var(--soft)' },
+    markerEnd: { type: MarkerType.ArrowClosed, markerUnits: 'userSpaceOnUse', width: 18, height: 18, color: a.kind === 'pubsub' ? 'var(--pubsub)' : a.kind === 'request' ? 'var(--request)' : 'var(--soft)' },
     ariaLabel: `${a.kind} ${document.elements[a.from]?.name} → ${document.elements[a.to]?.name}`,
   })), [document, selected]);
 
@@ -158,7 +160,7 @@ function Canvas({ place }: { place: Place }) {
             onConnect={onConnect} onConnectStart={() => setConnecting(true)} onConnectEnd={onConnectEnd} isValidConnection={(c) => judge(get().document!, c.source, c.target).ok}
             onPaneClick={() => select(null)} nodesDraggable={!readOnly} nodesConnectable={!readOnly} deleteKeyCode={null} snapToGrid snapGrid={[5, 5]}
             elevateNodesOnSelect={false} zIndexMode="manual" fitView fitViewOptions={{ padding: { top: '24px', bottom: '60px', left: readOnly ? '24px' : '190px', right: '24px' }, maxZoom: 1.1 }} minZoom={0.1} zoomOnDoubleClick={false}
-            onlyRenderVisibleElements={nodes.length > 300} colorMode="system"
+            onlyRenderVisibleElements={nodes.length > 300} colorMode={scheme}
           >
             <Background gap={20} />
             <Controls showInteractive={false} position="bottom-right" />

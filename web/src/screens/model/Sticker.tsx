@@ -2,7 +2,7 @@ import { Handle, type Node, type NodeProps, NodeResizer, Position } from '@xyflo
 import { type KeyboardEvent, createContext, memo, useContext, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Problem } from '../../api/types';
-import { fieldsOf, type Sticker as Model } from './document';
+import type { Sticker as Model } from './document';
 import { kinds } from './kinds';
 
 export type StickerNode = Node<{ sticker: Model; problems: Problem[] }, 'sticker'>;
@@ -49,7 +49,6 @@ export const Sticker = memo(function Sticker({ id, data, selected }: NodeProps<S
       {kind !== 'context' && <span className="kind">{kind === 'aggregate' || kind === 'actor' || kind === 'external' || kind === 'ui' || kind === 'issue' ? t(`kind.${kind}`) : ''}</span>}
       <Name id={id} name={element.name ?? ''} />
       {element.displayName && <small>{element.displayName}</small>}
-      {kind === 'aggregate' && <ul>{fieldsOf(element).slice(0, 8).map((f, i) => <li key={i}>{f.isKey ? '🔑 ' : ''}{f.name}: {f.className}</li>)}</ul>}
     </div>
     {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map((p) => p.message).join('; ')}`} title={problems.map((p) => `${p.code} ${p.message}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
     {connectable && <Handle type="source" position={Position.Right} className="port" id="out" />}
