@@ -70,7 +70,7 @@ function Canvas({ place }: { place: Place }) {
     }
   }, [place.query.get('source')]);
   const edges = useMemo(() => arrows(document).map((a): ArrowEdge => ({
-    id: a.id, type: 'arrow', source: a.from, target: a.to, sourceHandle: 'out', targetHandle: 'in', data: { kind: a.kind }, selected: a.id === selected, zIndex: 4,
+    id: a.id, type: 'arrow', source: a.from, target: a.to, sourceHandle: 'out', targetHandle: 'in', data: { kind: a.kind }, selected: a.id === selected, zIndex: 2,
     markerEnd: { type: MarkerType.ArrowClosed, markerUnits: 'userSpaceOnUse', width: 18, height: 18, color: a.kind === 'pubsub' ? 'var(--pubsub)' : a.kind === 'request' ? 'var(--request)' : 'var(--soft)' },
     ariaLabel: `${a.kind} ${document.elements[a.from]?.name} → ${document.elements[a.to]?.name}`,
   })), [document, selected]);

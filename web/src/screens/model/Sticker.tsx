@@ -46,7 +46,7 @@ export const Sticker = memo(function Sticker({ id, data, selected }: NodeProps<S
     {!board.readOnly && selected && <NodeResizer minWidth={60} minHeight={40} onResizeEnd={(_, p) => board.resize(id, p)} />}
     <Handle type="target" position={Position.Left} className="whole" isConnectable={!board.readOnly} id="in" />
     <div className={`sticker ${kind}`} style={kind === 'context' ? undefined : { background: kinds[kind].colour }} onDoubleClick={() => !board.readOnly && board.setRenaming(id)}>
-      {kind !== 'context' && <span className="kind">{kind === 'aggregate' || kind === 'actor' || kind === 'external' || kind === 'ui' || kind === 'issue' ? t(`kind.${kind}`) : ''}</span>}
+      {kind !== 'context' && <span className="kind">{kind === 'actor' || kind === 'external' || kind === 'ui' || kind === 'issue' ? t(`kind.${kind}`) : ''}</span>}
       <Name id={id} name={element.name ?? ''} />
       {element.displayName && <small>{element.displayName}</small>}
     </div>

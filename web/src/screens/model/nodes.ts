@@ -21,7 +21,7 @@ export function nodesOf(document: StormDocument, problems: Map<string, Problem[]
       position: { x: at.x - origin.x, y: at.y - origin.y },
       width: s.view.width, height: s.view.height, measured: was?.measured ?? { width: s.view.width, height: s.view.height },
       selected: was?.selected ?? s.id === selected,
-      zIndex: s.kind === 'context' ? 0 : s.kind === 'aggregate' ? 2 : 3,
+      zIndex: s.kind === 'context' ? 0 : s.kind === 'aggregate' ? 1 : 3,
       data: same ? was.data : { sticker: s, problems: found },
       ariaLabel: `${s.kind} ${s.element.name ?? ''} ${s.element.displayName ?? ''}`.trim(),
     };
