@@ -41,7 +41,7 @@ function FailureBar() {
       <Group gap="sm">
         <Text size="sm" fw={600}>{t('error.title')}</Text>
         <Text size="sm">{sentence(failure, t)}</Text>
-        <Button size="compact-xs" variant="white" color="red.9" onClick={() => void flush()}>{t('action.retry')}</Button>
+        <Button size="compact-xs" mih={24} variant="white" color="red.9" onClick={() => void flush()}>{t('action.retry')}</Button>
       </Group>
     </Alert>
   );
@@ -60,7 +60,7 @@ export function Shell({ place, children }: { place: Place; children: ReactNode }
       <header className="bar">
         <Link href={to.workspaces()} className="brand"><img src="/icon.svg" width="24" height="24" alt="" /><span>meshstorm</span></Link>
         {place.workspace && <>
-          <Text fw={600} truncate maw={220} component="span">{workspace?.name ?? place.workspace}</Text>
+          <h1>{workspace?.name ?? place.workspace}</h1>
           <nav aria-label={t('nav.screens')} className="tabs">
             {screens.map((s) => <Link key={s} href={to[s](place.workspace!)} current={place.screen === s} className="tab">{t(`nav.${s}`)}</Link>)}
           </nav>

@@ -72,7 +72,7 @@ export default function CodeScreen({ place }: { place: Place }) {
       </nav>
       <div className="stage column">
         <div className="toolbar">
-          <Text size="sm" fw={600} component="h1" m={0}>{path}</Text>
+          <h2 title={path}>{path}</h2>
           {generated !== undefined && <SegmentedControl size="xs" value={mode} onChange={(v) => setMode(v as 'edit' | 'diff')} data={[{ value: 'edit', label: t('code.edit') }, { value: 'diff', label: t('code.diff') }]} />}
           {source && <Text size="sm">{t('code.source')} <Link href={`/w/${encodeURIComponent(get().id)}/model?source=${encodeURIComponent(source)}`}>{source}</Link></Text>}
           {!readOnly && <div style={{ marginLeft: 'auto', display: 'flex', gap: 10, alignItems: 'center' }}><GenerateButton show={setPlan} /></div>}

@@ -81,7 +81,7 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
         extensions: [
           common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(),
           keymap.of([{ key: 'Mod-s', run: () => { commit(); return false; } }, ...defaultKeymap, ...historyKeymap, indentWithTab]),
-          EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label }),
+          EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
           EditorView.updateListener.of((u) => {
             if (u.docChanged && u.transactions.some((tr) => tr.isUserEvent('input') || tr.isUserEvent('delete') || tr.isUserEvent('undo') || tr.isUserEvent('redo') || tr.isUserEvent('move'))) {
               clearTimeout(timer);

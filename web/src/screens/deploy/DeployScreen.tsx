@@ -81,13 +81,14 @@ function Canvas({ place, graph, answer }: { place: Place; graph: Graph; answer: 
     <Weighing.Provider value={weighing}>
       <ReactFlow<ObjectNode, LineEdge>
         nodes={nodes} edges={edges} nodeTypes={nodeTypes} edgeTypes={edgeTypes} onNodesChange={onNodesChange} onNodeDragStop={(_, __, some) => moved(some)}
+        onKeyUp={(e) => { const chosen = nodes.filter((n) => n.selected); if (e.key.startsWith('Arrow') && (e.target as HTMLElement).closest('.react-flow__node') && chosen.length > 0) moved(chosen); }}
         onPaneClick={() => select(null)} nodesConnectable={false} deleteKeyCode={null} fitView fitViewOptions={{ padding: 0.08, maxZoom: 1.1 }} minZoom={0.05}
         onlyRenderVisibleElements={nodes.length > 200} colorMode={scheme} elevateNodesOnSelect={false}
       >
         <Background gap={20} />
         <Controls showInteractive={false} position="bottom-right" />
         <Corner position="top-left"><div className="legend" style={{ display: 'flex', gap: 14, alignItems: 'center' }}>
-          <Button size="compact-xs" variant="default" onClick={tidy}>{t('deploy.tidy')}</Button>
+          <Button size="compact-xs" mih={24} variant="default" onClick={tidy}>{t('deploy.tidy')}</Button>
           {(graph.edges ?? []).some((e) => e.kind === 'calls') && <Checkbox label={t('deploy.calls')} checked={calls} onChange={(e) => setCalls(e.currentTarget.checked)} />}
         </div></Corner>
         {nodes.length > 40 && nodes.length <= 1000 && <MiniMap position="bottom-left" pannable zoomable nodeColor={(n) => tones[(n as ObjectNode).data.node.kind] ?? '#495057'} />}

@@ -29,7 +29,7 @@ export function SplitEditor({ split, disabled, commit }: { split: Split; disable
       ))}
       <Group justify="space-between" gap={8}>
         <Text size="xs">{Object.entries(draft).map(([n, w]) => `${n}: ${t('deploy.of100', { n: w })}`).join(' · ')}</Text>
-        <Button size="compact-xs" variant="default" disabled={disabled} onClick={() => done(spreadEvenly(draft, locked))}>{t('deploy.even')}</Button>
+        <Button size="compact-xs" mih={24} variant="default" disabled={disabled} onClick={() => done(spreadEvenly(draft, locked))}>{t('deploy.even')}</Button>
       </Group>
     </div>
   );

@@ -140,6 +140,11 @@ function Canvas({ place }: { place: Place }) {
     }
     if (event.key === 'F2' && selected) setRenaming(selected);
   };
+  /** Arrow keys move stickers, too; the move is written down when the key is let go. */
+  const onKeyUp = (event: KeyboardEvent) => {
+    if (readOnly || !event.key.startsWith('Arrow') || !(event.target as HTMLElement).classList.contains('react-flow__node')) return;
+    commitMoves(nodes.filter((n) => n.selected));
+  };
   const board = useMemo(() => ({
     readOnly, renaming, setRenaming,
     rename: (id: string, name: string) => edit({ document: rename(get().document!, id, name) }),
@@ -152,7 +157,7 @@ function Canvas({ place }: { place: Place }) {
   return (
     <Board.Provider value={board}>
       <div className="split">
-        <section className={connecting ? 'stage connecting' : 'stage'} aria-label={t('model.board')} onKeyDown={onKeyDown} onDragOver={(e) => { if (e.dataTransfer.types.includes(dragType)) { e.preventDefault(); e.dataTransfer.dropEffect = 'copy'; } }} onDrop={onDrop}>
+        <section className={connecting ? 'stage connecting' : 'stage'} aria-label={t('model.board')} onKeyDown={onKeyDown} onKeyUp={onKeyUp} onDragOver={(e) => { if (e.dataTransfer.types.includes(dragType)) { e.preventDefault(); e.dataTransfer.dropEffect = 'copy'; } }} onDrop={onDrop}>
           {!readOnly && <Palette insert={insert} />}
           <ReactFlow<StickerNode, ArrowEdge>
             nodes={nodes} edges={edges} nodeTypes={nodeTypes} edgeTypes={edgeTypes} onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}

@@ -87,7 +87,7 @@ export function Panel({ selected, select }: { selected: string | null; select: (
     return <>
       <h2>{t('panel.arrow', { from: name(arrow.from), to: name(arrow.to) })}</h2>
       <Text size="sm">{t(`model.${arrow.kind}`)}</Text>
-      {!readOnly && <Button mt="md" size="xs" color="red.9" variant="outline" onClick={drop}>{t('action.delete')}</Button>}
+      {!readOnly && <Button mt="md" size="xs" variant="default" onClick={drop}>{t('action.delete')}</Button>}
     </>;
   }
   const kind = kindOf(element);
@@ -109,6 +109,6 @@ export function Panel({ selected, select }: { selected: string | null; select: (
     {(kind === 'aggregate' || kind === 'command' || kind === 'event' || kind === 'view') && <Fields key={selected} element={element} readOnly={readOnly} update={update} />}
     {!readOnly && <Connect id={selected} document={document} />}
     <Made element={element} nodes={graph?.nodes ?? []} workspace={workspace.id} />
-    {!readOnly && <Group mt="lg"><Button size="xs" color="red.9" variant="outline" onClick={drop}>{t('action.delete')}</Button></Group>}
+    {!readOnly && <Group mt="lg"><Button size="xs" variant="default" onClick={drop}>{t('action.delete')}</Button></Group>}
   </>;
 }
