@@ -17,18 +17,19 @@ import (
 func (s *Server) registerGraph(api huma.API) {
 	huma.Register(api, operation("get-findings", http.MethodGet, "/workspaces/{id}/findings", "deployment", "Say what is wrong with the model and the manifests"),
 		func(ctx context.Context, in *InWorkspace) (*plain[Findings], error) {
-			_, st, err := s.checked(ctx, in.ID)
+			_, st, report, err := s.checked(ctx, in.ID)
 			if err != nil {
 				return nil, problemOf(err)
 			}
-			return &plain[Findings]{Findings{st.revision, append([]check.Finding{}, st.report.Findings...), st.report.Summary}}, nil
+			return &plain[Findings]{Findings{st.revision, append([]check.Finding{}, report.Findings...), report.Summary}}, nil
 		})
 	huma.Register(api, operation("get-graph", http.MethodGet, "/workspaces/{id}/graph", "deployment", "Read the deployment as a graph"),
 		func(ctx context.Context, in *InWorkspace) (*revised[Graph], error) {
-			g, err := s.graph(ctx, in.ID)
+			p, st, _, err := s.checked(ctx, in.ID)
 			if err != nil {
 				return nil, problemOf(err)
 			}
+			g := p.graph(st)
 			return withETag(g.Revision, *g), nil
 		})
 	huma.Register(api, operation("save-weights", http.MethodPut, "/workspaces/{id}/weights", "deployment", "Set the weights of a rule, in a VirtualService and its twin"),
@@ -44,10 +45,14 @@ func (s *Server) registerGraph(api huma.API) {
 			if err != nil {
 				return nil, problemOf(err)
 			}
-			g, err := s.graph(ctx, in.ID)
-			if err != nil {
-				return nil, problemOf(err)
+			st, err := p.state(ctx)
+			if err == nil {
+				err = st.err
 			}
+			if err != nil {
+				return nil, problemOf(invalid(err))
+			}
+			g := p.graph(st)
 			return withETag(g.Revision, *g), nil
 		})
 	huma.Register(api, operation("get-layout", http.MethodGet, "/workspaces/{id}/layout", "deployment", "Read where objects lie on the deploy screen"),
@@ -84,41 +89,23 @@ func (s *Server) registerGraph(api huma.API) {
 		})
 }
 
-// checked gives a workspace's state with all that check found.
-func (s *Server) checked(ctx context.Context, id string) (*place, *state, error) {
+// checked gives a workspace's state with what check says about it.
+func (s *Server) checked(ctx context.Context, id string) (*place, *state, *check.Report, error) {
 	p, err := s.folder.get(id)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	st, err := p.state(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	if st.err != nil {
-		return nil, nil, invalid(st.err)
-	}
-	return p, st, st.check(ctx, s)
+	report, err := p.check(ctx, st)
+	return p, st, report, err
 }
 
-func (s *Server) graph(ctx context.Context, id string) (*Graph, error) {
-	_, st, err := s.checked(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return graphOf(st), nil
-}
-
-func graphOf(st *state) *Graph {
-	out := &Graph{Revision: st.manifests, Graph: st.graph, Unread: []string{}}
-	for _, err := range st.input.Errors {
-		out.Unread = append(out.Unread, err.Error())
-	}
-	for _, r := range st.input.Resources() {
-		if r.Err != nil {
-			out.Unread = append(out.Unread, fmt.Sprintf("%s:%d: %v", r.Document.Path, r.Document.Line, r.Err))
-		}
-	}
-	return out
+// unreadable says what of a file is not shown.
+func unreadable(r *check.Resource) string {
+	return fmt.Sprintf("%s:%d: %v", r.Document.Path, r.Document.Line, r.Err)
 }
 
 // layout reads the positions; without a file there are none.

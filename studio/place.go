@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/workspace"
 )
@@ -31,8 +32,12 @@ type place struct {
 
 	write sync.Mutex // one change at a time; other programs are kept out by the workspace's lock
 
-	mu   sync.Mutex
-	last *state
+	mu    sync.Mutex
+	last  *state
+	found []check.Finding // what check said last, of whatever state
+
+	parsing sync.Mutex
+	parsed  map[string]parsed // manifests, by path
 }
 
 // revisionOf names content.
@@ -131,6 +136,8 @@ func (p *place) files() ([]file, error) {
 				return fs.SkipDir
 			case d.Type().IsRegular() && belongs(name):
 				return add(name)
+			case d.Type()&fs.ModeSymlink != 0 && belongs(name):
+				_ = add(name) // what leads out of the workspace is no file of it
 			}
 			return nil
 		})

@@ -18,15 +18,22 @@ func (s *Server) registerRoute(api huma.API) {
 			InWorkspace
 			Body Question
 		}) (*plain[answer.Answer], error) {
-			_, st, err := s.checked(ctx, in.ID)
+			p, err := s.folder.get(in.ID)
 			if err != nil {
 				return nil, problemOf(err)
+			}
+			st, err := p.state(ctx)
+			if err == nil {
+				err = st.err
+			}
+			if err != nil {
+				return nil, problemOf(invalid(err))
 			}
 			q := answer.Request{Method: in.Body.Method, URL: in.Body.URL, From: in.Body.From, Random: in.Body.Random}
 			for _, name := range slices.Sorted(maps.Keys(in.Body.Headers)) {
 				q.Headers = append(q.Headers, route.Header{Name: name, Value: in.Body.Headers[name]})
 			}
-			a, err := s.Ask(ctx, st.input, q)
+			a, err := s.Ask(ctx, p.input(st), q)
 			if err != nil {
 				return nil, problemOf(invalid(err))
 			}

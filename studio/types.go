@@ -233,6 +233,7 @@ type Findings struct {
 // Graph is the deploy screen's, with what it was made of.
 type Graph struct {
 	Revision string `json:"revision" doc:"Of all manifests together; If-Match of weights wants it."`
+	Checked  bool   `json:"checked" doc:"False where the problems are those of an earlier state, as in the answer to save-weights: rules take longer than a hand on a slider. Findings, and the same GET, have the new ones."`
 	graph.Graph
 	Unread []string `json:"unread" doc:"Files and documents that are not shown because they cannot be read, and why."`
 }

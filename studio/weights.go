@@ -1,10 +1,13 @@
 package studio
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,12 +41,7 @@ func (p *place) saveWeights(ctx context.Context, given string, change WeightChan
 	if st.err != nil {
 		return invalid(st.err)
 	}
-	err = match(given, st.manifests, func() (any, error) {
-		if err := st.check(ctx, p.server); err != nil {
-			return nil, err
-		}
-		return graphOf(st), nil
-	})
+	err = match(given, st.manifests, func() (any, error) { return p.graph(st), nil })
 	if err != nil {
 		return err
 	}
@@ -65,6 +63,7 @@ type weightEdit struct {
 	namespace string
 	fallback  string // the namespace of objects that name none
 	rule      string // the name of the changed rule, for the twin; "" where there is none
+	above     int    // lines above the document that is edited
 	found     bool
 	err       error
 }
@@ -81,17 +80,13 @@ func (e *weightEdit) files(st *state, name string) ([]manifest.Change, error) {
 			if changed := now[f.path]; changed != nil {
 				data = changed
 			}
-			if !strings.Contains(string(data), target) {
-				continue
-			}
-			edited, err := manifest.Edit(f.path, data, func(d *manifest.Document) { e.document(d, target, twin) })
-			if e.err != nil {
-				return nil, e.err
-			}
+			edited, err := e.text(f.path, data, target, twin)
 			if err != nil {
 				return nil, err
 			}
-			now[f.path] = edited
+			if edited != nil {
+				now[f.path] = edited
+			}
 		}
 		if !twin && !e.found {
 			return nil, problem(http.StatusNotFound, "no file has a VirtualService "+e.change.VirtualService)
@@ -102,6 +97,51 @@ func (e *weightEdit) files(st *state, name string) ([]manifest.Change, error) {
 		changes = append(changes, manifest.Change{Path: path, Data: now[path]})
 	}
 	return changes, nil
+}
+
+// text edits a file, nil where it does not hold the object. Only documents that
+// name it are read, for files may be large.
+func (e *weightEdit) text(path string, data []byte, name string, twin bool) ([]byte, error) {
+	if !bytes.Contains(data, []byte(name)) {
+		return nil, nil
+	}
+	var out []byte
+	e.above = 0
+	for part := range documents(data) {
+		if bytes.Contains(part, []byte("VirtualService")) && bytes.Contains(part, []byte(name)) {
+			edited, err := manifest.Edit(path, part, func(d *manifest.Document) { e.document(d, name, twin) })
+			if e.err != nil {
+				return nil, e.err
+			}
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, edited...)
+		} else {
+			out = append(out, part...)
+		}
+		e.above += bytes.Count(part, []byte("\n"))
+	}
+	return out, nil
+}
+
+// separator begins a document (YAML 1.2, section 9.1.2).
+var separator = regexp.MustCompile(`(?m)^---(?:[ \t\r]|$)`)
+
+// documents takes a file apart before every separator.
+func documents(data []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		from := 0
+		for _, at := range separator.FindAllIndex(data, -1) {
+			if at[0] > from {
+				if !yield(data[from:at[0]]) {
+					return
+				}
+				from = at[0]
+			}
+		}
+		yield(data[from:])
+	}
 }
 
 func (e *weightEdit) document(d *manifest.Document, name string, twin bool) {
@@ -115,7 +155,7 @@ func (e *weightEdit) document(d *manifest.Document, name string, twin bool) {
 	rules := d.Get("spec.http")
 	if rules == nil || rules.Kind != yaml.SequenceNode {
 		if !twin {
-			e.err = unfit("%s:%d: VirtualService %s has no http rules", d.Path, d.Line, e.change.VirtualService)
+			e.err = unfit("%s:%d: VirtualService %s has no http rules", d.Path, e.above+d.Line, e.change.VirtualService)
 		}
 		return
 	}
@@ -143,7 +183,7 @@ func (e *weightEdit) document(d *manifest.Document, name string, twin bool) {
 	}
 	if !touched && !twin {
 		e.err = unfit("%s:%d: VirtualService %s has no http rule %s that sends to %s",
-			d.Path, d.Line, e.change.VirtualService, e.ruleWords(), strings.Join(slices.Sorted(maps.Keys(e.change.Weights)), " and "))
+			d.Path, e.above+d.Line, e.change.VirtualService, e.ruleWords(), strings.Join(slices.Sorted(maps.Keys(e.change.Weights)), " and "))
 	}
 }
 
@@ -184,7 +224,7 @@ func (e *weightEdit) edits(d *manifest.Document, i int) ([]manifest.FieldEdit, e
 	routes := d.Get(field)
 	line, _, _ := d.Locate(field)
 	if routes == nil || routes.Kind != yaml.SequenceNode {
-		return nil, unfit("%s:%d: the rule has no destinations", d.Path, line)
+		return nil, unfit("%s:%d: the rule has no destinations", d.Path, e.above+line)
 	}
 	var edits []manifest.FieldEdit
 	var has []string
@@ -200,7 +240,7 @@ func (e *weightEdit) edits(d *manifest.Document, i int) ([]manifest.FieldEdit, e
 		weight, given := e.change.Weights[subset]
 		switch {
 		case given && named[subset]:
-			return nil, unfit("%s:%d: the rule sends to the subset %s twice; edit the file to say which one is meant", d.Path, line, subset)
+			return nil, unfit("%s:%d: the rule sends to the subset %s twice; edit the file to say which one is meant", d.Path, e.above+line, subset)
 		case given:
 			named[subset] = true
 			edits = append(edits, manifest.FieldEdit{Op: manifest.SetField, Field: at, Value: weight})
@@ -213,11 +253,11 @@ func (e *weightEdit) edits(d *manifest.Document, i int) ([]manifest.FieldEdit, e
 	}
 	for _, subset := range slices.Sorted(maps.Keys(e.change.Weights)) {
 		if !named[subset] {
-			return nil, unfit("%s:%d: the rule does not send to the subset %q; it sends to %s", d.Path, line, subset, strings.Join(has, ", "))
+			return nil, unfit("%s:%d: the rule does not send to the subset %q; it sends to %s", d.Path, e.above+line, subset, strings.Join(has, ", "))
 		}
 	}
 	if total != 100 {
-		return nil, unfit("%s:%d: the weights of the rule would add up to %d; expected 100", d.Path, line, total)
+		return nil, unfit("%s:%d: the weights of the rule would add up to %d; expected 100", d.Path, e.above+line, total)
 	}
 	return edits, nil
 }
