@@ -96,8 +96,8 @@ table { border-collapse: collapse; width: 100% } td, th { text-align: left; padd
 <p>{{.Description}}</p>
 <p>The whole description, with every field: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1). All paths begin with <code>{{.Prefix}}</code>.</p>
 <pre>url=$(meshstorm studio --print-url)
-base=${url%%/#*} code=${url##*#code=}
-curl -sc cookies -H 'X-Meshstorm: 1' --json "{\"code\":\"$code\"}" $base{{.Prefix}}/session
+base=$(echo "$url" | cut -d/ -f1-3)
+curl -sc cookies -H 'X-Meshstorm: 1' --json "{\"code\":\"${url##*#code=}\"}" $base{{.Prefix}}/session
 curl -sb cookies $base{{.Prefix}}/workspaces</pre>
 {{range .Groups}}<h2>{{.Name}}</h2>
 <table>{{range .Operations}}<tr><td><code>{{.Method}}</code><td><code>{{.Path}}</code><td>{{.Summary}}</tr>
