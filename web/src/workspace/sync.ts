@@ -85,8 +85,8 @@ async function loadFindings(id: string): Promise<void> {
 
 /** Loads a file's text unless it is there already. */
 export async function openFile(path: string): Promise<void> {
-  const { id, texts } = get();
-  if (texts[path] !== undefined) return;
+  const { id, texts, files } = get();
+  if (texts[path] !== undefined || !files.some((f) => f.path === path)) return;
   try {
     const { value, etag } = await api.file(id, path);
     if (get().id !== id) return;
@@ -118,15 +118,22 @@ export async function refresh(id: string, paths: string[]): Promise<void> {
         receive({ document: value.document, canvas: value.canvas });
       }
     }
+    const files = await api.files(id);
+    const gone = Object.keys(get().texts).filter((p) => !files.some((f) => f.path === p) && get().texts[p] === synced.texts[p]);
+    if (gone.length > 0) {
+      foreign = true;
+      synced.texts = Object.fromEntries(Object.entries(synced.texts).filter(([p]) => !gone.includes(p)));
+      receive({ files, texts: Object.fromEntries(Object.entries(get().texts).filter(([p]) => !gone.includes(p))) });
+    }
     for (const path of Object.keys(get().texts).filter((p) => all || paths.includes(p))) {
       const { value, etag } = await api.file(id, path);
       if (etag !== synced.textTags[path] && get().texts[path] === synced.texts[path]) {
-        foreign ||= true;
+        foreign = true;
         takeText(path, value.text, etag, value.generated);
       }
     }
     if (get().id !== id) return;
-    receive({ files: await api.files(id), workspace: await api.workspace(id) });
+    receive({ files, workspace: await api.workspace(id) });
     if (get().weights === synced.weights) await loadGraph(id);
     await loadFindings(id);
     if (foreign) forgetHistory();

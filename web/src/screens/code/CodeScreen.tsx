@@ -51,13 +51,14 @@ export default function CodeScreen({ place }: { place: Place }) {
   const files = useStore((s) => s.files);
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
   const path = place.rest || (files.some((f) => f.path === 'kubernetes/template/istio.yml') ? 'kubernetes/template/istio.yml' : '');
+  const known = files.some((f) => f.path === path);
   const text = useStore((s) => s.texts[path]);
   const generated = useStore((s) => s.generated[path]);
   const found = useStore((s) => s.findings?.findings);
   const [mode, setMode] = useState<'edit' | 'diff'>('edit');
   const [cursor, setCursor] = useState(1);
   const [plan, setPlan] = useState<Plan | null>(null);
-  useEffect(() => { if (path) void openFile(path); }, [path, text === undefined]);
+  useEffect(() => { if (path) void openFile(path); }, [path, known, text === undefined]);
   const tree = useMemo(() => treeOf(files), [files]);
   const findings = useMemo(() => (found ?? []).filter((f) => f.file === path), [found, path]);
   const source = useMemo(() => (text === undefined ? undefined : sourceAt(text, cursor)), [text, cursor]);
@@ -77,9 +78,9 @@ export default function CodeScreen({ place }: { place: Place }) {
           {source && <Text size="sm">{t('code.source')} <Link href={`/w/${encodeURIComponent(get().id)}/model?source=${encodeURIComponent(source)}`}>{source}</Link></Text>}
           {!readOnly && <div style={{ marginLeft: 'auto', display: 'flex', gap: 10, alignItems: 'center' }}><GenerateButton show={setPlan} /></div>}
         </div>
-        {!path && <div className="centred">{t('code.choose')}</div>}
-        {path && text === undefined && loading}
-        {path && text !== undefined && <Suspense fallback={loading}>
+        {!known && <div className="centred">{t('code.choose')}</div>}
+        {known && text === undefined && loading}
+        {known && text !== undefined && <Suspense fallback={loading}>
           {mode === 'diff' && generated !== undefined
             ? generated === text ? <div className="centred">{t('code.noDiff')}</div> : <Diff before={generated} after={text} path={path} />
             : <Editor path={path} text={text} readOnly={readOnly} findings={findings} line={line} label={path} cursor={setCursor} change={(v) => edit({ texts: { ...get().texts, [path]: v } })} />}

@@ -51,6 +51,6 @@ export const Sticker = memo(function Sticker({ id, data, selected }: NodeProps<S
       {element.displayName && <small>{element.displayName}</small>}
     </div>
     {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map((p) => p.message).join('; ')}`} title={problems.map((p) => `${p.code} ${p.message}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
-    {connectable && <Handle type="source" position={Position.Right} className="port" id="out" />}
+    <Handle type="source" position={Position.Right} className={connectable ? 'port' : 'no-port'} isConnectable={connectable} id="out" />
   </>;
 });
