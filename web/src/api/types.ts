@@ -124,7 +124,7 @@ export interface GenerateResult {
 
 export interface ToppingGroup {
   name: string;
-  items: { name: string; title: string; description: string; enabled: boolean }[];
+  items: { name: string; title: string; description: string; files?: string[] | null; enabled: boolean }[];
 }
 
 export interface Finding {

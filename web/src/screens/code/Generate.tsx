@@ -36,7 +36,7 @@ export function PlanDialog({ plan, close }: { plan: Plan | null; close: () => vo
     <Modal opened={plan !== null} onClose={close} size="xl" title={plan?.title} closeButtonProps={{ 'aria-label': t('action.close') }}>
       {changes.length === 0 && <Text size="sm">{t('code.noChanges')}</Text>}
       {conflicts.length > 0 && <Alert color="orange" variant="outline" mb="sm" title={t('code.conflicts', { count: conflicts.length })}>{conflicts.map((c, i) => <Text key={i} size="sm">{[c.path, c.object, c.field, c.message].filter(Boolean).join(' ')}</Text>)}</Alert>}
-      {changes.map((c) => <details key={c.path} open={changes.length < 4}><summary><b>{c.path}</b> ({c.action})</summary><Lines diff={c.diff} /></details>)}
+      {changes.map((c) => <details key={c.path} open={changes.length < 4}><summary><b>{c.path}</b> ({c.action})</summary>{c.diff && <Lines diff={c.diff} />}</details>)}
       <Group justify="flex-end" mt="md"><Button variant="default" onClick={close}>{t('action.cancel')}</Button><Button loading={busy} onClick={() => void apply()}>{t('code.apply')}</Button></Group>
     </Modal>
   );
@@ -79,6 +79,11 @@ export function Toppings({ readOnly, show }: { readOnly: boolean; show: (plan: P
     const enabled = groups.flatMap((g) => g.items).filter((i) => (i.name === name ? on : i.enabled)).map((i) => i.name);
     try {
       const result = await api.generate(w, { dryRun: true, toppings: enabled });
+      if (!on && !result.changes?.length) {
+        // A run with other toppings leaves the files of the missing one; switching it off removes them.
+        const own = groups.flatMap((g) => g.items).find((i) => i.name === name)?.files ?? [];
+        result.changes = get().files.filter((f) => own.includes(f.path)).map((f) => ({ path: f.path, action: 'remove', diff: '' }));
+      }
       show({ title: t(on ? 'toppings.on' : 'toppings.off', { name: title }), result, apply: async () => { await api.setToppings(w, enabled); await api.generate(w, {}); load(); await refresh(w, []); } });
     } catch (err) {
       fail(err);

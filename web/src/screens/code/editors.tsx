@@ -10,6 +10,7 @@ import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutt
 import { tags } from '@lezer/highlight';
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
 import type { Finding } from '../../api/types';
 
 const light = HighlightStyle.define([
@@ -24,6 +25,13 @@ const dark = HighlightStyle.define([
   { tag: [tags.comment, tags.lineComment], color: '#a5b0bb', fontStyle: 'italic' },
   { tag: [tags.meta, tags.separator, tags.punctuation], color: '#d0a9f5' },
 ]);
+
+/** CodeMirror's own words, for those who read Korean. */
+const korean: Record<string, string> = {
+  '$ unchanged lines': '바뀌지 않은 $행', Find: '찾기', Replace: '바꾸기', next: '다음', previous: '이전', all: '모두', 'match case': '대소문자 구분', regexp: '정규식', 'by word': '단어 단위',
+  replace: '바꾸기', 'replace all': '모두 바꾸기', close: '닫기', 'Go to line': '행으로 이동', go: '이동', 'Fold line': '접기', 'Unfold line': '펼치기', 'folded code': '접힌 코드', unfold: '펼치기', 'No diagnostics': '문제 없음', Diagnostics: '문제',
+};
+const words = (language: string): Extension => (language === 'ko' ? EditorState.phrases.of(korean) : []);
 
 const look = (isDark: boolean): Extension => [
   EditorView.theme({
@@ -67,6 +75,7 @@ interface Props {
 export function Editor({ path, text, readOnly, findings, line, label, change, cursor }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
+  const lang = useTranslation().i18n.language;
   const handlers = useRef({ change, cursor });
   handlers.current = { change, cursor };
   const isDark = useComputedColorScheme('light') === 'dark';
@@ -79,7 +88,7 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
       state: EditorState.create({
         doc: text,
         extensions: [
-          common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(),
+          words(lang), common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(),
           keymap.of([{ key: 'Mod-s', run: () => { commit(); return false; } }, ...defaultKeymap, ...historyKeymap, indentWithTab]),
           EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
           EditorView.updateListener.of((u) => {
@@ -96,7 +105,7 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
     view.current = made;
     made.dispatch(setDiagnostics(made.state, diagnostics(made.state, findings)));
     return () => { commit(); made.destroy(); view.current = null; };
-  }, [path, readOnly, isDark, label]);
+  }, [path, readOnly, isDark, label, lang]);
 
   useEffect(() => {
     const v = view.current;
@@ -131,11 +140,12 @@ function minimal(before: string, after: string) {
 
 export function DiffView({ before, after, path, height }: { before: string; after: string; path: string; height?: string }) {
   const host = useRef<HTMLDivElement>(null);
+  const lang = useTranslation().i18n.language;
   const isDark = useComputedColorScheme('light') === 'dark';
   useEffect(() => {
-    const side = (doc: string) => ({ doc, extensions: [lineNumbers(), EditorState.readOnly.of(true), EditorView.lineWrapping, keymap.of(searchKeymap), search({ top: true }), language(path), look(isDark)] });
+    const side = (doc: string) => ({ doc, extensions: [words(lang), lineNumbers(), EditorState.readOnly.of(true), EditorView.lineWrapping, keymap.of(searchKeymap), search({ top: true }), language(path), look(isDark)] });
     const made = new MergeView({ parent: host.current!, a: side(before), b: side(after), collapseUnchanged: { margin: 4, minSize: 8 }, highlightChanges: true, gutter: true });
     return () => made.destroy();
-  }, [before, after, path, isDark]);
+  }, [before, after, path, isDark, lang]);
   return <div ref={host} className="editor" style={{ height }} tabIndex={0} role="region" aria-label={path} />;
 }

@@ -8,7 +8,7 @@ import { type Place, navigate, to } from '../../router';
 import { Link } from '../../shell/Shell';
 import { edit, get, useStore } from '../../workspace/store';
 import { Ask } from './Ask';
-import { bundles, lit, rulesOf, weightOn } from './bundle';
+import { bundles, lit, rulesOf, weightOn, weightText } from './bundle';
 import { arrange, boxAt, positions, shown, size, topology } from './layout';
 import { ObjectPanel } from './ObjectPanel';
 import { Line, type LineEdge, ObjectBox, type ObjectNode, Weighing, tones } from './parts';
@@ -58,7 +58,7 @@ function Canvas({ place, graph, answer }: { place: Place; graph: Graph; answer: 
     const name = new Map(all.map((n) => [n.id, n.name]));
     return bundles(lines).filter((b) => name.has(b.from) && name.has(b.to)).map((b): LineEdge => ({
       id: b.id, type: 'line', source: b.from, target: b.to, focusable: false, markerEnd: { type: MarkerType.ArrowClosed, markerUnits: 'userSpaceOnUse', width: 18, height: 18, color: lights.has(b.id) ? 'var(--lit)' : 'var(--soft)' },
-      data: { bundle: b, weight: b.kind === 'route' ? weightOn(b, weights) : undefined, lit: lights.has(b.id), faded: lights.size > 0 && !lights.has(b.id), fromName: name.get(b.from)!, toName: name.get(b.to)! },
+      data: { bundle: b, weight: b.kind === 'route' ? weightOn(b, weights) : undefined, shown: weightText(b, weights), lit: lights.has(b.id), faded: lights.size > 0 && !lights.has(b.id), fromName: name.get(b.from)!, toName: name.get(b.to)! },
     }));
   }, [lines, all, weights, lights]);
   const onNodesChange = useCallback((changes: NodeChange<ObjectNode>[]) => {

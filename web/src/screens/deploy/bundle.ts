@@ -54,6 +54,13 @@ export function weightOn(b: Bundle, weights: Weights): number | null | undefined
   return found.size === 0 ? undefined : found.size === 1 ? [...found][0] : null;
 }
 
+/** The same in words: "90 %", or from the smallest to the largest where rules differ. */
+export function weightText(b: Bundle, weights: Weights): string {
+  const found = b.edges.map((e) => (e.rule && weights[ruleKey(virtualServiceOf(b.from), e.rule.index)]?.[e.subset ?? '']) ?? e.weight ?? 0);
+  const low = Math.min(...found), high = Math.max(...found);
+  return low === high ? `${low} %` : `${low}–${high} %`;
+}
+
 /** What a request's way lights up. */
 export function lit(answer: RouteAnswer | null, nodes: GraphNode[], edges: GraphEdge[]): Set<string> {
   const on = new Set<string>();

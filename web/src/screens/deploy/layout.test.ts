@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphEdge, GraphNode, RouteAnswer } from '../../api/types';
-import { bundles, lit, rulesOf, weightOn } from './bundle';
+import { bundles, lit, rulesOf, weightOn, weightText } from './bundle';
 import { boxAt, positions, shown, topology } from './layout';
 
 const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, name, namespace: 'default', ...more });
@@ -39,6 +39,7 @@ describe('bundles', () => {
   it('shows a weight only where the rules agree', () => {
     const [first] = bundles(edges).filter((b) => b.kind === 'route');
     expect(weightOn(first!, weights)).toBeNull();
+    expect(weightText(first!, weights)).toBe('90–100 %');
     expect(weightOn(first!, { ...weights, 'default/vsvc-order#0': { stable: 90, canary: 10 } })).toBe(90);
   });
   it('lists the rules that share requests out', () => expect(rulesOf(vs, edges, weights).map((r) => r.name)).toEqual(['writes', 'primary']));

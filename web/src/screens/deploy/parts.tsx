@@ -8,7 +8,7 @@ import { WeightEditor } from './WeightEditor';
 import type { Split } from './weights';
 
 export type ObjectNode = Node<{ node: GraphNode; lit: boolean; faded: boolean }, 'object'>;
-export type LineEdge = Edge<{ bundle: Bundle; weight: number | null | undefined; lit: boolean; faded: boolean; toName: string; fromName: string }, 'line'>;
+export type LineEdge = Edge<{ bundle: Bundle; weight: number | null | undefined; shown: string; lit: boolean; faded: boolean; toName: string; fromName: string }, 'line'>;
 
 export const Weighing = createContext<{ readOnly: boolean; rules: (virtualService: string) => RuleWeights[]; commit: (splits: Record<string, Split>) => void; choose: (id: string) => void }>({
   readOnly: true, rules: () => [], commit: () => undefined, choose: () => undefined,
@@ -50,8 +50,7 @@ function Weight({ data, x, y }: { data: NonNullable<LineEdge['data']>; x: number
   const { t } = useTranslation();
   const { readOnly, rules, commit, choose } = useContext(Weighing);
   const [open, setOpen] = useState(false);
-  const { weight, bundle } = data;
-  const shown = weight === null ? t('deploy.mixed') : `${weight} %`;
+  const { weight, bundle, shown } = data;
   const editable = rules(bundle.from);
   const chip = (
     <button type="button" className={`weight nodrag nopan${weight === 0 ? ' zero' : ''}${data.lit ? ' lit' : ''}`} style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
