@@ -4,6 +4,7 @@ import { createContext, memo, useContext, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { GraphNode } from '../../api/types';
 import { type Bundle, type RuleWeights } from './bundle';
+import { size } from './layout';
 import { WeightEditor } from './WeightEditor';
 import type { Split } from './weights';
 
@@ -68,9 +69,17 @@ function Weight({ data, x, y }: { data: NonNullable<LineEdge['data']>; x: number
   );
 }
 
+/** Calls lead between objects of one column: an arc beside them, downwards on the right, upwards on the left. */
+function arc(sourceX: number, sourceY: number, targetX: number, targetY: number): [string, number, number] {
+  const down = targetY >= sourceY;
+  const x1 = down ? sourceX : sourceX - size.width, x2 = down ? targetX + size.width : targetX;
+  const bend = (down ? 1 : -1) * (30 + Math.abs(targetY - sourceY) / 5);
+  return [`M${x1} ${sourceY}C${x1 + bend} ${sourceY} ${x2 + bend} ${targetY} ${x2} ${targetY}`, (x1 + x2) / 2 + bend * 0.75, (sourceY + targetY) / 2];
+}
+
 export const Line = memo(function Line({ id, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition, data, selected, markerEnd }: EdgeProps<LineEdge>) {
   if (!data) return null;
-  const [path, mx, my] = getBezierPath({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition });
+  const [path, mx, my] = data.bundle.kind === 'calls' ? arc(sourceX, sourceY, targetX, targetY) : getBezierPath({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition });
   const { bundle: { kind, edges }, weight, lit, faded } = data;
   // Labels sit nearer to the end, where lines to different objects have parted.
   const x = kind === 'route' ? sourceX + (targetX - sourceX) * 0.62 : mx, y = kind === 'route' ? sourceY + (targetY - sourceY) * 0.74 : my;
