@@ -82,14 +82,14 @@ bench: build ## Run the benchmarks, and time the whole program
 	BIN='$(CURDIR)/$(BIN)/meshstorm' bash bench/routes.sh
 
 .PHONY: generate
-generate: ## Write generated files anew: schemas and the example
+generate: ## Write generated files anew: schemas, the API's description and the example
 	$(GO) generate ./...
 	$(GO) run ./cmd/meshstorm generate examples/12st-mall
 
 .PHONY: generated
 generated: ## Check that generated files are up to date
 	$(MAKE) --no-print-directory generate
-	@test -z "$$(git status --porcelain -- deploy check docs examples)" || { echo "generated files are stale; commit what make generate writes:"; git status --short -- deploy check docs examples; exit 1; }
+	@test -z "$$(git status --porcelain -- deploy check docs examples studio)" || { echo "generated files are stale; commit what make generate writes:"; git status --short -- deploy check docs examples studio; exit 1; }
 	$(GO) run ./internal/gen/licenses -out ''
 
 .PHONY: lint

@@ -23,6 +23,17 @@ func (w *Workspace) CheckInput() (*check.Input, error) {
 	if err != nil {
 		return nil, err
 	}
+	in := w.Judged()
+	for _, f := range files {
+		if err := addFile(in, f, filepath.Join(w.Root, filepath.FromSlash(f))); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// Judged is CheckInput without the manifests, for those who have read them.
+func (w *Workspace) Judged() *check.Input {
 	in := &check.Input{Intent: w.Intent, Storm: w.Document.Model, Namespace: w.Settings.Namespace}
 	var ids []string
 	for _, p := range w.Intent.Problems {
@@ -35,12 +46,7 @@ func (w *Workspace) CheckInput() (*check.Input, error) {
 	for _, ig := range w.Settings.Ignore {
 		in.Suppressions = append(in.Suppressions, check.Suppression{Code: ig.Code, Object: ig.Object, Reason: ig.Reason})
 	}
-	for _, f := range files {
-		if err := addFile(in, f, filepath.Join(w.Root, filepath.FromSlash(f))); err != nil {
-			return nil, err
-		}
-	}
-	return in, nil
+	return in
 }
 
 // FilesInput gathers any YAML files and folders for check, each file once. A

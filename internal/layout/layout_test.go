@@ -28,12 +28,15 @@ var order = [][]string{
 	{"topping"},
 	{"topping/kubernetes", "topping/istio"},
 	{"canvas", "check", "check/schema"},
+	{"studio/graph"},
 	{"check/analyze", "istio"},
 	{"simulate/answer"},
 	{"simulate", "compare/routes", "compare/report", "routetest/routercheck"},
 	{"routetest", "compare"},
 	{"workspace"},
 	{"cluster/capture"},
+	{"examples"},
+	{"studio"},
 	{"internal/cli"},
 	{"cmd/meshstorm"},
 }
@@ -56,6 +59,7 @@ var forbidden = map[string][]string{
 	"space":       {module, "k8s.io/", "istio.io/", "github.com/envoyproxy/"},
 	"routetest":   {"istio.io/istio/"},
 	"shift":       {module, "istio.io/", "k8s.io/client-go"},
+	"studio":      {"istio.io/istio/"},
 	"cluster":     {module + "deploy", module + "storm", module + "workspace", "istio.io/"},
 }
 

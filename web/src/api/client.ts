@@ -1,0 +1,119 @@
+import type {
+  About, Changed, Example, FileInfo, FileText, Findings, GenerateResult, Graph, Layout, Model, NewWorkspace,
+  RouteAnswer, RouteQuestion, StormDocument, ToppingGroup, Workspace,
+} from './types';
+
+const base = '/api/v1';
+
+/** What the server answered instead of a result: an RFC 9457 problem. The message is the command line's own text. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    detail: string,
+    readonly errors: { message: string; location?: string }[] = [],
+    readonly body: Record<string, unknown> = {},
+  ) {
+    super(detail || title);
+    this.name = 'ApiError';
+  }
+
+  /** Somebody else changed the thing first: the body carries it as `current`. */
+  get conflict(): boolean {
+    return this.status === 412;
+  }
+}
+
+/** A value with the tag that a later save must name. */
+export interface Tagged<T> {
+  value: T;
+  etag: string;
+}
+
+interface Call {
+  body?: unknown;
+  form?: FormData;
+  ifMatch?: string;
+  signal?: AbortSignal;
+}
+
+async function call<T>(method: string, path: string, { body, form, ifMatch, signal }: Call = {}): Promise<Tagged<T>> {
+  const headers: Record<string, string> = { Accept: 'application/json' };
+  if (method !== 'GET') headers['X-Meshstorm'] = '1';
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (ifMatch) headers['If-Match'] = ifMatch;
+  let answer: Response;
+  try {
+    answer = await fetch(base + path, {
+      method, headers, signal, credentials: 'same-origin', cache: 'no-store',
+      body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
+    });
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
+    throw new ApiError(0, 'unreachable', '');
+  }
+  const text = await answer.text();
+  let value: unknown;
+  try {
+    value = text === '' ? undefined : JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (!answer.ok) {
+    const problem = (value ?? {}) as { title?: string; detail?: string; errors?: { message: string; location?: string }[] };
+    throw new ApiError(answer.status, problem.title ?? answer.statusText, problem.detail ?? '', problem.errors ?? [], problem as Record<string, unknown>);
+  }
+  return { value: value as T, etag: answer.headers.get('ETag') ?? '' };
+}
+
+const id = (workspace: string) => `/workspaces/${encodeURIComponent(workspace)}`;
+const tail = (path: string) => path.split('/').map(encodeURIComponent).join('/');
+const tagged = async <T extends { revision: string }>(answer: Promise<Tagged<T>>): Promise<Tagged<T>> => {
+  const { value, etag } = await answer;
+  return { value, etag: etag || `"${value.revision}"` };
+};
+const plain = async <T>(answer: Promise<Tagged<T>>): Promise<T> => (await answer).value;
+
+export const api = {
+  signIn: (code: string) => plain(call<void>('POST', '/session', { body: { code } })),
+  about: () => plain(call<About>('GET', '/about')),
+  examples: async () => (await plain(call<{ items: Example[] | null }>('GET', '/examples'))).items ?? [],
+  workspaces: async () => (await plain(call<{ items: Workspace[] | null }>('GET', '/workspaces'))).items ?? [],
+  create: (body: NewWorkspace) => plain(call<Workspace>('POST', '/workspaces', { body })),
+  upload: (name: string, model: File) => {
+    const form = new FormData();
+    form.set('name', name);
+    form.set('model', model);
+    return plain(call<Workspace>('POST', '/workspaces/upload', { form }));
+  },
+  workspace: (w: string) => plain(call<Workspace>('GET', id(w))),
+  fork: (w: string, name: string) => plain(call<Workspace>('POST', `${id(w)}/fork`, { body: { name } })),
+  model: (w: string) => tagged(call<Model>('GET', `${id(w)}/model`)),
+  saveModel: (w: string, document: StormDocument, ifMatch: string) =>
+    tagged(call<Model>('PUT', `${id(w)}/model`, { body: { document }, ifMatch })),
+  files: async (w: string) => (await plain(call<{ items: FileInfo[] | null }>('GET', `${id(w)}/files`))).items ?? [],
+  file: (w: string, path: string) => tagged(call<FileText>('GET', `${id(w)}/files/${tail(path)}`)),
+  saveFile: (w: string, path: string, text: string, ifMatch: string) =>
+    tagged(call<FileText>('PUT', `${id(w)}/files/${tail(path)}`, { body: { text }, ifMatch })),
+  generate: (w: string, body: { dryRun?: boolean; toppings?: string[] }) =>
+    plain(call<GenerateResult>('POST', `${id(w)}/generate`, { body })),
+  toppings: async (w: string) => (await plain(call<{ groups: ToppingGroup[] | null }>('GET', `${id(w)}/toppings`))).groups ?? [],
+  setToppings: (w: string, enabled: string[]) => plain(call<unknown>('PUT', `${id(w)}/toppings`, { body: { enabled } })),
+  findings: (w: string) => plain(call<Findings>('GET', `${id(w)}/findings`)),
+  graph: (w: string) => tagged(call<Graph>('GET', `${id(w)}/graph`)),
+  saveWeights: (w: string, body: { virtualService: string; rule: number | string; weights: Record<string, number> }, ifMatch: string) =>
+    tagged(call<Graph>('PUT', `${id(w)}/weights`, { body, ifMatch })),
+  layout: (w: string) => call<Layout>('GET', `${id(w)}/layout`),
+  saveLayout: (w: string, layout: Layout, ifMatch: string) => call<Layout>('PUT', `${id(w)}/layout`, { body: { objects: layout.objects }, ifMatch: ifMatch || undefined }),
+  route: (w: string, body: RouteQuestion, signal?: AbortSignal) => plain(call<RouteAnswer>('POST', `${id(w)}/route`, { body, signal })),
+  archive: (w: string) => `${base}${id(w)}/archive.zip`,
+};
+
+/** Tells of changes that others made to the files, until the returned function is called. */
+export function watch(workspace: string, changed: (change: Changed) => void, connected: (yes: boolean) => void): () => void {
+  const source = new EventSource(`${base}${id(workspace)}/events`);
+  source.onopen = () => connected(true);
+  source.onerror = () => connected(false);
+  source.addEventListener('changed', (event) => changed(JSON.parse((event as MessageEvent<string>).data) as Changed));
+  return () => source.close();
+}

@@ -1,0 +1,1 @@
+export { DiffView as default } from './editors';

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import type { GraphEdge, GraphNode, RouteAnswer } from '../../api/types';
+import { bundles, lit, rulesOf, weightOn, weightText } from './bundle';
+import { boxAt, positions, shown, topology } from './layout';
+
+const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, name, namespace: 'default', ...more });
+const nodes = [
+  node('Gateway', 'main-gw'), node('VirtualService', 'vsvc-order'), node('DestinationRule', 'destrule-order'),
+  node('Subset', 'stable', { id: 'Subset/default/destrule-order/stable', service: 'order' }), node('Subset', 'canary', { id: 'Subset/default/destrule-order/canary', service: 'order' }),
+  node('Service', 'order'), node('Deployment', 'order'), node('ServiceAccount', 'order'),
+];
+const vs = 'VirtualService/default/vsvc-order', stable = nodes[3]!.id, canary = nodes[4]!.id;
+const route = (to: string, index: number, name: string, weight: number): GraphEdge => ({ id: `${to}${index}`, from: vs, to, kind: 'route', rule: { name, index }, weight, subset: to.split('/').at(-1) });
+const edges: GraphEdge[] = [
+  { id: 'b', from: 'Gateway/default/main-gw', to: vs, kind: 'binds' },
+  route(stable, 0, 'writes', 100), route(canary, 0, 'writes', 0), route(stable, 1, 'primary', 90), route(canary, 1, 'primary', 10),
+  { id: 's', from: stable, to: 'Service/default/order', kind: 'subset' },
+  { id: 'r', from: stable, to: 'Deployment/default/order', kind: 'runs' },
+  { id: 'x', from: 'Service/default/order', to: 'Deployment/default/order', kind: 'selects' },
+];
+const weights = { 'default/vsvc-order#0': { stable: 100, canary: 0 }, 'default/vsvc-order#1': { stable: 90, canary: 10 } };
+
+describe('layout', () => {
+  it('does not depend on weights', () => {
+    const heavier = edges.map((e) => (e.weight === undefined ? e : { ...e, weight: 50 }));
+    expect(topology(nodes, heavier)).toBe(topology(nodes, edges));
+  });
+  it('does not depend on the layer of calls', () => expect(topology(nodes, [...edges, { id: 'c', from: 'Service/default/order', to: 'Service/default/x', kind: 'calls' }])).toBe(topology(nodes, edges)));
+  it('changes with an edge', () => expect(topology(nodes, edges.slice(1))).not.toBe(topology(nodes, edges)));
+  it('keeps what was placed by hand and forgets what is gone', () => {
+    const at = positions({ a: { x: 0, y: 0 }, b: { x: 5, y: 5 } }, { b: boxAt({ x: 70, y: 80 }), gone: boxAt({ x: 1, y: 1 }) });
+    expect(at).toEqual({ a: { x: 0, y: 0 }, b: { x: 70, y: 80 } });
+  });
+  it('leaves out what has no part in traffic', () => expect(shown(nodes, edges).map((n) => n.kind)).toEqual(['Gateway', 'VirtualService', 'Subset', 'Subset', 'Service', 'Deployment']));
+});
+
+describe('bundles', () => {
+  it('draws one line for all rules', () => expect(bundles(edges).filter((b) => b.kind === 'route').map((b) => [b.to, b.edges.length])).toEqual([[stable, 2], [canary, 2]]));
+  it('shows a weight only where the rules agree', () => {
+    const [first] = bundles(edges).filter((b) => b.kind === 'route');
+    expect(weightOn(first!, weights)).toBeNull();
+    expect(weightText(first!, weights)).toBe('90–100 %');
+    expect(weightOn(first!, { ...weights, 'default/vsvc-order#0': { stable: 90, canary: 10 } })).toBe(90);
+  });
+  it('lists the rules that share requests out', () => expect(rulesOf(vs, edges, weights).map((r) => r.name)).toEqual(['writes', 'primary']));
+});
+
+it('lights up the way of a request', () => {
+  const answer: RouteAnswer = {
+    outcome: 'route', winner: { virtualService: 'vsvc-order', kind: 'VirtualService', namespace: 'default', rule: 'primary' },
+    destinations: [{ host: 'order.default.svc.cluster.local', subset: 'stable', share: 1, of100: 100, workloads: ['Deployment/order'] }, { host: 'order.default.svc.cluster.local', subset: 'canary', share: 0, of100: 0 }],
+  };
+  const on = lit(answer, nodes, edges);
+  for (const id of ['Gateway/default/main-gw', vs, stable, 'Deployment/default/order']) expect(on.has(id)).toBe(true);
+  expect(on.has(canary)).toBe(false);
+  expect(lit(null, nodes, edges).size).toBe(0);
+});

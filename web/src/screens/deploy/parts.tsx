@@ -1,0 +1,94 @@
+import { Popover } from '@mantine/core';
+import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps, Handle, type Node, type NodeProps, Position, getBezierPath } from '@xyflow/react';
+import { createContext, memo, useContext, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { GraphNode } from '../../api/types';
+import { type Bundle, type RuleWeights } from './bundle';
+import { size } from './layout';
+import { WeightEditor } from './WeightEditor';
+import type { Split } from './weights';
+
+export type ObjectNode = Node<{ node: GraphNode; lit: boolean; faded: boolean }, 'object'>;
+export type LineEdge = Edge<{ bundle: Bundle; weight: number | null | undefined; shown: string; lit: boolean; faded: boolean; toName: string; fromName: string }, 'line'>;
+
+export const Weighing = createContext<{ readOnly: boolean; rules: (virtualService: string) => RuleWeights[]; commit: (splits: Record<string, Split>) => void; choose: (id: string) => void }>({
+  readOnly: true, rules: () => [], commit: () => undefined, choose: () => undefined,
+});
+
+export const tones: Record<string, string> = {
+  Gateway: '#1864ab', VirtualService: '#7048e8', Subset: '#c2255c', Service: '#2b8a3e', Deployment: '#d9480f', External: '#868e96', Host: '#868e96',
+};
+
+function about(n: GraphNode): string {
+  const d = n.data ?? {};
+  switch (n.kind) {
+    case 'Gateway': return (d.servers ?? []).map((s) => `${s.protocol} ${s.port}`).join(', ');
+    case 'VirtualService': return (d.hosts ?? []).join(', ');
+    case 'Subset': return Object.entries(d.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(' ');
+    case 'Service': return (d.ports ?? []).map((p) => `${p.name ?? ''} ${p.port}`).join(', ');
+    default: return d.images?.[0]?.split('/').at(-1) ?? '';
+  }
+}
+
+export const ObjectBox = memo(function ObjectBox({ data: { node, lit, faded } }: NodeProps<ObjectNode>) {
+  const { t } = useTranslation();
+  const problems = node.problems ?? [];
+  const worst = problems.some((p) => p.severity === 'error') ? 'error' : problems.some((p) => p.severity === 'warning') ? 'warning' : 'info';
+  const text = about(node);
+  return <>
+    <Handle type="target" position={Position.Left} isConnectable={false} style={{ opacity: 0 }} />
+    <div className={`object${lit ? ' lit' : ''}${faded ? ' faded' : ''}`} style={{ '--tone': tones[node.kind] ?? '#495057' } as React.CSSProperties}>
+      <small>{node.kind}{node.kind === 'Subset' && node.service ? ` · ${node.service}` : ''}</small>
+      <b title={node.name}>{node.name}</b>
+      {text && <small title={text}>{text}{node.data?.replicas !== undefined && node.data.replicas !== null ? ` ×${node.data.replicas}` : ''}</small>}
+    </div>
+    {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map((p) => p.message).join('; ')}`} title={problems.map((p) => `${p.code} ${p.message}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
+    <Handle type="source" position={Position.Right} isConnectable={false} style={{ opacity: 0 }} />
+  </>;
+});
+
+function Weight({ data, x, y }: { data: NonNullable<LineEdge['data']>; x: number; y: number }) {
+  const { t } = useTranslation();
+  const { readOnly, rules, commit, choose } = useContext(Weighing);
+  const [open, setOpen] = useState(false);
+  const { weight, bundle, shown } = data;
+  const editable = rules(bundle.from);
+  const chip = (
+    <button type="button" className={`weight nodrag nopan${weight === 0 ? ' zero' : ''}${data.lit ? ' lit' : ''}`} style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
+      aria-label={t('deploy.editWeight', { from: data.fromName, to: data.toName, weight: shown })} aria-haspopup="dialog"
+      onClick={() => { setOpen((o) => !o); choose(bundle.from); }}>{shown}</button>
+  );
+  if (editable.length === 0) return chip;
+  return (
+    <Popover opened={open} onChange={setOpen} width={400} trapFocus withArrow shadow="md" position="bottom" withinPortal>
+      <Popover.Target>{chip}</Popover.Target>
+      <Popover.Dropdown onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Escape') setOpen(false); }}>
+        <WeightEditor rules={editable} readOnly={readOnly} commit={commit} />
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+/** Calls lead between objects of one column: an arc beside them, downwards on the right, upwards on the left. */
+function arc(sourceX: number, sourceY: number, targetX: number, targetY: number): [string, number, number] {
+  const down = targetY >= sourceY;
+  const x1 = down ? sourceX : sourceX - size.width, x2 = down ? targetX + size.width : targetX;
+  const bend = (down ? 1 : -1) * (30 + Math.abs(targetY - sourceY) / 5);
+  return [`M${x1} ${sourceY}C${x1 + bend} ${sourceY} ${x2 + bend} ${targetY} ${x2} ${targetY}`, (x1 + x2) / 2 + bend * 0.75, (sourceY + targetY) / 2];
+}
+
+export const Line = memo(function Line({ id, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition, data, selected, markerEnd }: EdgeProps<LineEdge>) {
+  if (!data) return null;
+  const [path, mx, my] = data.bundle.kind === 'calls' ? arc(sourceX, sourceY, targetX, targetY) : getBezierPath({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition });
+  const { bundle: { kind, edges }, weight, lit, faded } = data;
+  // Labels sit nearer to the end, where lines to different objects have parted.
+  const x = kind === 'route' ? sourceX + (targetX - sourceX) * 0.62 : mx, y = kind === 'route' ? sourceY + (targetY - sourceY) * 0.74 : my;
+  const width = kind === 'route' && typeof weight === 'number' ? 1.5 + weight / 40 : 1.5;
+  const dash = kind === 'calls' ? (edges.every((e) => e.async) ? '8 5' : undefined) : weight === 0 ? '3 5' : undefined;
+  return <>
+    <BaseEdge id={id} path={path} markerEnd={markerEnd} interactionWidth={20} style={{ stroke: lit ? 'var(--lit)' : kind === 'calls' ? (dash ? 'var(--pubsub)' : 'var(--request)') : 'var(--soft)', strokeWidth: (lit ? width + 2 : width) + (selected ? 1 : 0), strokeDasharray: dash, opacity: faded ? 0.35 : 1 }} />
+    {(weight !== undefined || (kind === 'calls' && edges.some((e) => e.label))) && <EdgeLabelRenderer>
+      {weight !== undefined ? <Weight data={data} x={x} y={y} /> : <span className="edge-label" style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}>{edges.map((e) => e.label).filter(Boolean).slice(0, 2).join(', ')}</span>}
+    </EdgeLabelRenderer>}
+  </>;
+});
