@@ -81,6 +81,10 @@ bench: build ## Run the benchmarks, and time the whole program
 	BIN='$(CURDIR)/$(BIN)/meshstorm' bash bench/generate.sh
 	BIN='$(CURDIR)/$(BIN)/meshstorm' bash bench/routes.sh
 
+.PHONY: web
+web: ## Build the studio's page from web/ into studio/dist (needs Node.js 20)
+	@bash scripts/web build
+
 .PHONY: generate
 generate: ## Write generated files anew: schemas, the API's description and the example
 	$(GO) generate ./...
