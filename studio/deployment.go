@@ -40,7 +40,7 @@ func (s *Server) registerGraph(api huma.API) {
 		}) (*revised[Graph], error) {
 			p, err := s.folder.get(in.ID)
 			if err == nil {
-				err = p.change(ctx, func(ctx context.Context) error { return p.saveWeights(ctx, in.IfMatch.Value, in.Body) })
+				err = p.change(ctx, func(ctx context.Context) error { return p.saveWeights(ctx, in.Value, in.Body) })
 			}
 			if err != nil {
 				return nil, problemOf(err)
@@ -79,7 +79,7 @@ func (s *Server) registerGraph(api huma.API) {
 			}
 			var out *Layout
 			err = p.change(ctx, func(ctx context.Context) (err error) {
-				out, err = p.saveLayout(ctx, in.IfMatch.Value, in.Body.Objects)
+				out, err = p.saveLayout(ctx, in.Value, in.Body.Objects)
 				return err
 			})
 			if err != nil {

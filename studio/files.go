@@ -59,7 +59,7 @@ func (s *Server) registerFiles(api huma.API) {
 			}
 			var out *File
 			err = p.change(ctx, func(ctx context.Context) (err error) {
-				out, err = p.saveFile(ctx, in.Path, in.IfMatch.Value, in.IfNoneMatch == "*", in.Body.Text)
+				out, err = p.saveFile(ctx, in.Path, in.Value, in.IfNoneMatch == "*", in.Body.Text)
 				return err
 			})
 			if err != nil {

@@ -118,7 +118,7 @@ func (w *watch) folders() error {
 		err := filepath.WalkDir(filepath.Join(w.place.path, top), func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
-				return nil // gone meanwhile, or not there yet
+				return nil //nolint:nilerr // gone meanwhile, or not there yet
 			case !d.IsDir():
 				return nil
 			case d.Name() == "node_modules", top == workspace.StateDir && d.Name() != workspace.StateDir:

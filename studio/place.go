@@ -57,9 +57,8 @@ func (p *place) readOnly() string {
 	}
 	file, err := os.Stat(p.path + "/" + workspace.ModelFile)
 	if err == nil && file.Mode().Perm()&0o222 != 0 {
-		var f *os.File
-		if f, err = os.OpenFile(p.path+"/"+workspace.ModelFile, os.O_WRONLY, 0); err == nil {
-			err = f.Close()
+		if f, err := os.OpenFile(p.path+"/"+workspace.ModelFile, os.O_WRONLY, 0); err == nil {
+			_ = f.Close() // nothing was written
 			return ""
 		}
 	}

@@ -184,7 +184,7 @@ func (a *app) serveStudio(ctx context.Context, o studio.Options, l net.Listener,
 	if err != nil {
 		return classify(err)
 	}
-	defer s.Close() //nolint:errcheck // the process ends anyway
+	defer s.Close()
 	if err := s.Control(ctx, control, base); err != nil {
 		return outside(err)
 	}
