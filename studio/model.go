@@ -38,7 +38,7 @@ func (s *Server) registerModel(api huma.API) {
 			}
 			var out *Model
 			err = p.change(ctx, func(ctx context.Context) (err error) {
-				out, err = p.saveModel(ctx, in.IfMatch.Value, in.Body.Document)
+				out, err = p.saveModel(ctx, in.Value, in.Body.Document)
 				return err
 			})
 			if err != nil {
