@@ -176,9 +176,17 @@ func (c *Client) podReasons(ctx context.Context, id ID) string {
 		}
 	}
 	if len(all) == 0 && len(pods.Items) == 0 {
-		return fmt.Sprintf("it has no pods yet: `kubectl -n %s describe replicaset -l %s` says why", id.Namespace, metav1.FormatLabelSelector(&labels))
+		return fmt.Sprintf("it has no pods yet: `kubectl -n %s describe %s -l %s` says why", id.Namespace, maker(id.Kind), metav1.FormatLabelSelector(&labels))
 	}
 	return strings.Join(all, "; ")
+}
+
+// maker is the kind that makes a workload's pods, in kubectl's words.
+func maker(kind string) string {
+	if kind == "Deployment" {
+		return "replicaset"
+	}
+	return strings.ToLower(kind)
 }
 
 func podReason(p *corev1.Pod) string {

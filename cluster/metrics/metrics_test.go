@@ -164,6 +164,9 @@ func TestWhatPrometheusCannotSayIsUnknown(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 			})
 			got, err := s.Recent(t.Context(), target, time.Minute)
+			if probe := Probe(t.Context(), s); (probe == nil) != (c.want == "") {
+				t.Errorf("the probe says %v", probe)
+			}
 			if c.want == "" {
 				if err != nil || len(got) > 0 {
 					t.Errorf("got %v, %v", got, err)

@@ -55,6 +55,18 @@ type prometheus struct {
 
 func (p *prometheus) Name() string { return "Prometheus at " + p.base.String() }
 
+// Probe asks a Prometheus whether it answers queries at all, so that a wrong
+// address is told before anything depends on it. Other sources have nothing to
+// ask. The error wraps ErrUnavailable.
+func Probe(ctx context.Context, s Source) error {
+	p, ok := s.(*prometheus)
+	if !ok {
+		return nil
+	}
+	_, err := p.query(ctx, "vector(1)")
+	return err
+}
+
 func (p *prometheus) Mark(context.Context, Target) (Mark, error) {
 	return Mark(strconv.Quote(p.now().UTC().Format(time.RFC3339Nano))), nil
 }

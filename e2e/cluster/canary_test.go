@@ -17,6 +17,10 @@ func TestTheCanaryTutorial(t *testing.T) {
 	s := newShop(t, labtest.Kubeconfig(t), name(t))
 	s.run(t, 0, "apply", "--yes")
 	s.answers(t, "/orders")
+	if _, errs := s.run(t, 3, "canary", "start", "order", "--image", "order:v2", "--accept-events", "--yes", "--prometheus", "http://127.0.0.1:1"); !strings.Contains(errs, "nothing was started") {
+		t.Errorf("a Prometheus that does not answer is not told: %s", errs)
+	}
+	s.run(t, 1, "canary", "status", "order") // there is none
 	traffic := s.traffic(t)
 	_, errs := s.run(t, 0, "canary", "start", "order", "--image", "registry.example.com/order:v2", "--steps", "20,100", "--every", "3s", "--accept-events", "--yes")
 	if err := traffic.Stop().Err(); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/meshstorm/meshstorm/cluster/metrics"
 	"github.com/meshstorm/meshstorm/cluster/rollout"
 	"github.com/meshstorm/meshstorm/internal/printed"
 	"github.com/meshstorm/meshstorm/shift"
@@ -168,6 +169,9 @@ func (a *app) canaryStart(ctx context.Context, f *canaryStartFlags, service stri
 	proposal, err := e.Propose(ctx, plan, consent)
 	if err != nil {
 		return rolloutError(err)
+	}
+	if err := metrics.Probe(ctx, e.Metrics); err != nil {
+		return outside(fmt.Errorf("nothing was started, for the canary could not be judged: %w", err))
 	}
 	if f.dryRun && f.output == "json" {
 		if err := writeJSON(a, printed.Proposal{APIVersion: printed.APIVersion, Proposal: proposal}); err != nil {
