@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -20,32 +19,30 @@ import (
 // the order of the objects' age.
 func (a *app) neighbours(ctx context.Context, c *cluster.Client, f *applyFlags, want *wanted) error {
 	live, err := c.Neighbours(ctx, f.request(want).Workspace, want.objects)
-	if apierrors.IsForbidden(err) {
-		fmt.Fprintf(a.Err, "note: routes of other namespaces may not be read here, so nothing is known of routes that take the same requests: %v\n", err)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		fmt.Fprintf(a.Err, "note: live routes of others cannot be read here, so nothing is known of those that take the same requests: %v\n", err)
 		return nil
 	}
-	if err != nil || len(live) == 0 {
-		return err
+	if len(live) == 0 {
+		return nil
 	}
 	docs, err := documents(live)
 	if err != nil {
 		return err
 	}
 	for _, contest := range check.AgainstLive(ctx, want.input, docs) {
-		if err := a.warnOf(ctx, c, contest); err != nil {
-			return err
-		}
+		a.warnOf(ctx, c, contest)
 	}
 	return ctx.Err()
 }
 
 // warnOf tells of one contest, and who wins it.
-func (a *app) warnOf(ctx context.Context, c *cluster.Client, contest check.Contest) error {
+func (a *app) warnOf(ctx context.Context, c *cluster.Client, contest check.Contest) {
 	id := cluster.ID{Group: "networking.istio.io", Kind: "VirtualService", Namespace: contest.Object.Namespace, Name: contest.Object.Name}
-	own, err := c.Get(ctx, schema.GroupVersionKind{Group: id.Group, Kind: id.Kind}, id)
-	if err != nil {
-		return err
-	}
+	own, _ := c.Get(ctx, schema.GroupVersionKind{Group: id.Group, Kind: id.Kind}, id) // one that cannot be read is taken for new
 	winner := contest.Live.String()
 	if made, err := time.Parse(time.RFC3339, contest.Created); err == nil && own != nil && own.GetCreationTimestamp().Time.Before(made) {
 		winner = contest.Object.String()
@@ -53,7 +50,6 @@ func (a *app) warnOf(ctx context.Context, c *cluster.Client, contest check.Conte
 	fmt.Fprintf(a.Err, "warning: %s:%d: %s takes requests that the live %s takes too, as %s; the older one answers, which is %s\n",
 		contest.File, contest.Line, contest.Object, contest.Live, contest.Witness, winner)
 	fmt.Fprintln(a.Err, "  give the service a pathPrefix, or the gateway hosts of its own, in meshstorm.yaml; or put both rules into one VirtualService")
-	return nil
 }
 
 // documents are objects as check reads them.
