@@ -46,8 +46,13 @@ $(BIN)/meshstorm-pod:
 up: build ## Run the example in the lab: a workspace in .up/, generated, checked, applied
 	@BIN='$(CURDIR)/$(BIN)/meshstorm' bash scripts/up
 
+.PHONY: studio
+studio: $(BIN)/meshstorm ## Run the studio for .up/12st-mall in the background, and print a URL that opens it once
+	@BIN='$(CURDIR)/$(BIN)/meshstorm' bash scripts/studio start
+
 .PHONY: down
-down: ## Stop the lab
+down: ## Stop the lab and the studio
+	@bash scripts/studio stop
 	@test ! -x $(BIN)/meshstorm-lab || $(BIN)/meshstorm-lab down
 
 .PHONY: clean
