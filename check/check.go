@@ -31,6 +31,9 @@ type Input struct {
 	// "default".
 	Namespace    string
 	Suppressions []Suppression
+	// Memo, where not nil, keeps what is known of single objects for the next
+	// input.
+	Memo *Memo
 
 	decode    sync.Once
 	resources []*Resource

@@ -48,7 +48,7 @@ func customFindings(r *Resource) []Finding {
 		return nil
 	}
 	// Names reports these for all kinds.
-	faults := slices.DeleteFunc(s.Validate(r.Object), func(e schema.FieldError) bool {
+	faults := slices.DeleteFunc(r.Faults(), func(e schema.FieldError) bool {
 		return !e.Unknown && (e.Field == "metadata.labels" || e.Field == "metadata.annotations" || e.Field == "metadata.name")
 	})
 	if len(faults) == 0 {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -21,20 +20,19 @@ type Resource struct {
 	Err    error  // why the document cannot be read as an object
 
 	namespace string // "" for cluster-scoped kinds
-
-	typing sync.Once
-	typed  typed
+	content   *content
 }
 
 // Resources are the objects in all documents, in source order. Documents that
 // hold only comments are left out.
 func (in *Input) Resources() []*Resource {
 	in.decode.Do(func() {
+		in.Memo.turn()
 		for _, doc := range in.Documents {
 			if doc == nil || doc.Node == nil {
 				continue
 			}
-			r := decode(doc)
+			r := in.Memo.decode(doc)
 			r.namespace = in.namespaceOf(r)
 			in.resources = append(in.resources, r)
 		}
@@ -42,13 +40,13 @@ func (in *Input) Resources() []*Resource {
 	return in.resources
 }
 
-func decode(doc *manifest.Document) *Resource {
-	r := &Resource{Document: doc}
-	if r.JSON, r.Err = doc.JSON(); r.Err != nil {
-		return r
+func (m *Memo) decode(doc *manifest.Document) *Resource {
+	data, err := doc.JSON()
+	if err != nil {
+		return &Resource{Document: doc, JSON: data, Err: err, content: &content{err: err}}
 	}
-	r.Object, r.Err = decodeObject(r.JSON)
-	return r
+	c := m.content(data)
+	return &Resource{Document: doc, JSON: c.json, Object: c.object, Err: c.err, content: c}
 }
 
 func decodeObject(data []byte) (map[string]any, error) {

@@ -24,7 +24,8 @@ func (r *Resource) Typed() runtime.Object {
 }
 
 func (r *Resource) decodeTyped() *typed {
-	r.typing.Do(func() {
+	c := r.content
+	c.typing.Do(func() {
 		if r.Err != nil || r.Object == nil {
 			return
 		}
@@ -33,7 +34,7 @@ func (r *Resource) decodeTyped() *typed {
 			return
 		}
 		strict, err := json.UnmarshalStrict(r.JSON, object)
-		r.typed = typed{object: object, strict: strict, err: err}
+		c.typed = typed{object: object, strict: strict, err: err}
 	})
-	return &r.typed
+	return &c.typed
 }

@@ -38,6 +38,8 @@ type place struct {
 
 	parsing sync.Mutex
 	parsed  map[string]parsed // manifests, by path
+
+	memo check.Memo // what rules know of objects that did not change
 }
 
 // revisionOf names content.

@@ -102,6 +102,7 @@ func revisions(files []file) (all, manifests string) {
 func (p *place) input(s *state) *check.Input {
 	s.reading.Do(func() {
 		s.read = s.opened.Judged()
+		s.read.Memo = &p.memo
 		for _, f := range s.files {
 			if !strings.HasPrefix(f.path, workspace.ManifestDir+"/") {
 				continue

@@ -14,8 +14,23 @@ import (
 	sresource "istio.io/istio/pkg/config/schema/resource"
 
 	"github.com/meshstorm/meshstorm/check"
-	"github.com/meshstorm/meshstorm/check/schema"
 )
+
+// decoded is what decodeSpec gave. Analyzers only read it.
+type decoded struct {
+	spec   config.Spec
+	status config.Status
+	err    error
+}
+
+// decodeOnce is decodeSpec, once for the same content.
+func decodeOnce(r *check.Resource, s sresource.Schema) (config.Spec, config.Status, error) {
+	d := r.Once(s.GroupVersionKind(), func() any {
+		spec, status, err := decodeSpec(r, s)
+		return decoded{spec, status, err}
+	}).(decoded)
+	return d.spec, d.status, d.err
+}
 
 // decodeSpec reads the part of the object that Istio's code calls its spec:
 // the spec field, or the whole object for kinds without one.
@@ -89,6 +104,5 @@ func complete(spec config.Spec) {
 // schemaFinds tells whether the object's own schema already has something to
 // say, better placed than Istio's decoder could.
 func schemaFinds(r *check.Resource) bool {
-	s, ok := schema.For(r.GVK())
-	return ok && len(s.Validate(r.Object)) > 0
+	return len(r.Faults()) > 0
 }

@@ -87,7 +87,7 @@ func (w *world) addResource(r *check.Resource) {
 	if !ok || !w.inputs[s.GroupVersionKind()] {
 		return
 	}
-	spec, status, err := decodeSpec(r, s)
+	spec, status, err := decodeOnce(r, s)
 	if err != nil {
 		w.reportBroken(r, err)
 		return
