@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/meshstorm/meshstorm/check/schema"
+	"github.com/meshstorm/meshstorm/manifest"
 )
 
 // Memo keeps what was found out about single objects, for who checks nearly the
@@ -16,6 +17,8 @@ type Memo struct {
 	mu     sync.Mutex
 	now    map[string]*content
 	before map[string]*content
+
+	docs, docsBefore map[*manifest.Document]*content // the same documents, which manifest.Reader gives
 }
 
 // content is what an object's JSON alone says, wherever it stands. It is shared:
@@ -34,9 +37,11 @@ type content struct {
 	known sync.Map // see Resource.Once
 }
 
-func newContent(json []byte) *content {
-	c := &content{json: json}
-	c.object, c.err = decodeObject(json)
+func readContent(doc *manifest.Document) *content {
+	c := &content{}
+	if c.json, c.err = doc.JSON(); c.err == nil {
+		c.object, c.err = decodeObject(c.json)
+	}
 	return c
 }
 
@@ -48,23 +53,30 @@ func (m *Memo) turn() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.before, m.now = m.now, make(map[string]*content, len(m.now))
+	m.docsBefore, m.docs = m.docs, make(map[*manifest.Document]*content, len(m.docs))
 }
 
-// content gives what is known of the same JSON, or begins to know it.
-func (m *Memo) content(json []byte) *content {
+// content gives what is known of the document, or of the same JSON, or begins
+// to know it.
+func (m *Memo) content(doc *manifest.Document) *content {
 	if m == nil {
-		return newContent(json)
+		return readContent(doc)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := m.now[string(json)]
+	c := m.docs[doc]
 	if c == nil {
-		c = m.before[string(json)]
+		c = m.docsBefore[doc]
 	}
 	if c == nil {
-		c = newContent(json)
+		c = readContent(doc)
+		for _, known := range []map[string]*content{m.before, m.now} {
+			if old := known[string(c.json)]; old != nil && c.err == nil {
+				c = old
+			}
+		}
 	}
-	m.now[string(json)] = c
+	m.docs[doc], m.now[string(c.json)] = c, c
 	return c
 }
 

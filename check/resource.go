@@ -41,11 +41,7 @@ func (in *Input) Resources() []*Resource {
 }
 
 func (m *Memo) decode(doc *manifest.Document) *Resource {
-	data, err := doc.JSON()
-	if err != nil {
-		return &Resource{Document: doc, JSON: data, Err: err, content: &content{err: err}}
-	}
-	c := m.content(data)
+	c := m.content(doc)
 	return &Resource{Document: doc, JSON: c.json, Object: c.object, Err: c.err, content: c}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,10 @@ func tooLarge(path string) error {
 // returns the good ones together with the joined *SyntaxErrors of the others.
 // path is only for messages and is kept as given.
 func Parse(path string, data []byte) ([]*Document, error) {
+	return parse(path, data, func(data []byte, c chunk) ([]*Document, error) { return parseChunk(path, data, c) })
+}
+
+func parse(path string, data []byte, one func(data []byte, c chunk) ([]*Document, error)) ([]*Document, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, &SyntaxError{path, 1, 1, "the file is UTF-16, expected UTF-8", "save it as UTF-8"}
@@ -71,16 +76,12 @@ func Parse(path string, data []byte) ([]*Document, error) {
 	for range min(runtime.GOMAXPROCS(0), (len(chunks)+7)/8) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(chunks); i = int(next.Add(1)) - 1 {
-				docs[i], errs[i] = parseChunk(path, data, chunks[i])
+				docs[i], errs[i] = one(data, chunks[i])
 			}
 		})
 	}
 	wg.Wait()
-	var all []*Document
-	for _, d := range docs {
-		all = append(all, d...)
-	}
-	return all, errors.Join(errs...)
+	return slices.Concat(docs...), errors.Join(errs...)
 }
 
 // parseChunk reads what lies between two separators; nearly always that is one

@@ -38,6 +38,7 @@ type place struct {
 
 	parsing sync.Mutex
 	parsed  map[string]parsed // manifests, by path
+	readers map[string]*manifest.Reader
 
 	memo check.Memo // what rules know of objects that did not change
 }

@@ -124,11 +124,14 @@ func (p *place) parse(f file) parsed {
 	if d, ok := p.parsed[f.path]; ok && d.revision == f.revision {
 		return d
 	}
-	d := parsed{revision: f.revision}
-	d.docs, d.err = manifest.Parse(f.path, f.data)
 	if p.parsed == nil {
-		p.parsed = map[string]parsed{}
+		p.parsed, p.readers = map[string]parsed{}, map[string]*manifest.Reader{}
 	}
+	if p.readers[f.path] == nil {
+		p.readers[f.path] = &manifest.Reader{}
+	}
+	d := parsed{revision: f.revision}
+	d.docs, d.err = p.readers[f.path].Parse(f.path, f.data)
 	p.parsed[f.path] = d
 	return d
 }
