@@ -200,6 +200,25 @@ func TestToppingsAreSwitchedInTheSettings(t *testing.T) {
 	if got := on(list); len(got) != 2 || list.Groups[1].Name != "Service Mesh" {
 		t.Errorf("toppings %+v", list)
 	}
+	const mesh = "mall/kubernetes/template/istio.yml"
+	removal := func(g studio.Generated) bool {
+		return slices.ContainsFunc(g.Changes, func(c studio.GeneratedChange) bool {
+			return c.Action == "remove" && c.Path == "kubernetes/template/istio.yml" && strings.Contains(c.Diff, "-kind: Gateway")
+		})
+	}
+	without := studio.Run{DryRun: true, Toppings: []string{"kubernetes"}}
+	if got := do[studio.Generated](p, 200, "POST", "/workspaces/mall/generate", "", without); !removal(got) || p.read("mall/meshstorm.yaml") != before {
+		t.Errorf("what leaving istio out would change: %+v", got.Changes)
+	}
+	without.DryRun = false
+	if got := do[studio.Generated](p, 200, "POST", "/workspaces/mall/generate", "", without); !removal(got) || p.exists(mesh) {
+		t.Errorf("without istio: %+v", got.Changes)
+	}
+	do[studio.Generated](p, 200, "POST", "/workspaces/mall/generate", "", studio.Run{Toppings: []string{"kubernetes", "istio"}})
+	if !p.exists(mesh) {
+		t.Error("istio does not come back")
+	}
+	p.write("mall/meshstorm.yaml", before)
 	list = do[studio.Toppings](p, 200, "PUT", "/workspaces/mall/toppings", "", studio.ToppingChange{Enabled: []string{"kubernetes"}})
 	if got := on(list); len(got) != 1 || !strings.HasPrefix(p.read("mall/meshstorm.yaml"), strings.TrimRight(before, "\n")) {
 		t.Errorf("on %v, settings:\n%s", got, p.read("mall/meshstorm.yaml"))

@@ -138,7 +138,17 @@ func (f *folder) fresh(name string) (string, error) {
 		return "", err
 	}
 	if _, err := f.root.Lstat(name); err == nil {
-		return "", problem(http.StatusConflict, fmt.Sprintf("there is a folder %q already; choose another name", name))
+		return "", problem(http.StatusConflict, fmt.Sprintf("there is a folder %q already; choose another name, such as %q", name, f.free(name)))
 	}
 	return filepath.Join(f.path, name), nil
+}
+
+// free is a name like this one that no folder has.
+func (f *folder) free(name string) string {
+	for i := 2; ; i++ {
+		other := fmt.Sprintf("%s-%d", name, i)
+		if _, err := f.root.Lstat(other); err != nil {
+			return other
+		}
+	}
 }

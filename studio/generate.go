@@ -66,7 +66,19 @@ func (s *Server) registerGenerate(api huma.API) {
 }
 
 func (p *place) generate(ctx context.Context, run Run) (*Generated, error) {
-	w, err := workspace.Open(ctx, p.path, workspace.Options{Getenv: p.server.Getenv, Toppings: run.Toppings})
+	o := workspace.Options{Getenv: p.server.Getenv}
+	if run.Toppings != nil {
+		settings, err := p.withToppings(run.Toppings)
+		if err != nil {
+			return nil, err
+		}
+		if o.Settings = settings; !run.DryRun {
+			if err := p.commit(ctx, manifest.Change{Path: workspace.SettingsFile, Data: settings}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	w, err := workspace.Open(ctx, p.path, o)
 	if err != nil {
 		return nil, invalid(err)
 	}
@@ -178,9 +190,18 @@ func (p *place) toppings(ctx context.Context) (*plain[Toppings], error) {
 // saveToppings writes the list into the settings and leaves everything else
 // there as it is.
 func (p *place) saveToppings(ctx context.Context, enabled []string) error {
+	data, err := p.withToppings(enabled)
+	if err != nil {
+		return err
+	}
+	return p.commit(ctx, manifest.Change{Path: workspace.SettingsFile, Data: data})
+}
+
+// withToppings is the settings' text with these toppings switched on.
+func (p *place) withToppings(enabled []string) ([]byte, error) {
 	for _, name := range enabled {
 		if _, err := workspace.Toppings().Get(name); err != nil {
-			return problem(http.StatusUnprocessableEntity, err.Error())
+			return nil, problem(http.StatusUnprocessableEntity, err.Error())
 		}
 	}
 	list := []string{} // in the registry's order, each once
@@ -191,7 +212,7 @@ func (p *place) saveToppings(ctx context.Context, enabled []string) error {
 	}
 	f, err := p.any(workspace.SettingsFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var old []byte
 	if f != nil {
@@ -199,12 +220,12 @@ func (p *place) saveToppings(ctx context.Context, enabled []string) error {
 	}
 	data, err := setToppings(old, list)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := workspace.LoadSettings(data, p.id, workspace.Options{Getenv: p.server.Getenv}); err != nil {
-		return invalid(err)
+		return nil, invalid(err)
 	}
-	return p.commit(ctx, manifest.Change{Path: workspace.SettingsFile, Data: data})
+	return data, nil
 }
 
 func setToppings(old []byte, list []string) ([]byte, error) {

@@ -171,6 +171,11 @@ func do[T any](p *page, status int, method, path, etag string, in any) T {
 	return out
 }
 
+func (p *page) exists(path string) bool {
+	_, err := os.Stat(filepath.Join(p.root, filepath.FromSlash(path)))
+	return err == nil
+}
+
 func (p *page) read(path string) string {
 	p.t.Helper()
 	data, err := os.ReadFile(filepath.Join(p.root, filepath.FromSlash(path)))

@@ -164,7 +164,7 @@ type FileChange struct {
 // Run says how to generate.
 type Run struct {
 	DryRun   bool     `json:"dryRun,omitempty" doc:"Write nothing, only say what would change."`
-	Toppings []string `json:"toppings,omitempty" doc:"Overrides the settings for this run."`
+	Toppings []string `json:"toppings,omitempty" doc:"Switches these on in meshstorm.yaml and all others off, before the run."`
 }
 
 // Generated says what a run of generate did, or would do.

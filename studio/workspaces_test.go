@@ -64,7 +64,7 @@ func TestWorkspacesThatAreRefused(t *testing.T) {
 		{"an example's id", studio.NewWorkspace{Name: "example:x", From: studio.From{Empty: true}}, 422, "cannot be"},
 		{"a name with a line break", studio.NewWorkspace{Name: "a\nb", From: studio.From{Empty: true}}, 422, "cannot be"},
 		{"a folder that is there", studio.NewWorkspace{Name: "notes", From: studio.From{Empty: true}}, 409, "already"},
-		{"a workspace that is there", studio.NewWorkspace{Name: "mall", From: studio.From{Empty: true}}, 409, "already"},
+		{"a workspace that is there", studio.NewWorkspace{Name: "mall", From: studio.From{Empty: true}}, 409, `such as "mall-2"`},
 		{"no origin", studio.NewWorkspace{Name: "x"}, 422, "expected one of"},
 		{"two origins", studio.NewWorkspace{Name: "x", From: studio.From{Empty: true, Example: "12st-mall"}}, 422, "expected one of"},
 		{"an unknown example", studio.NewWorkspace{Name: "x", From: studio.From{Example: "y"}}, 404, "no example"},

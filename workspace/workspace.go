@@ -61,6 +61,7 @@ func Find(dir string) (string, error) {
 type Options struct {
 	Getenv   func(string) string // MESHSTORM_* variables; nil for none
 	Toppings []string            // overrides the settings' toppings when not nil
+	Settings []byte              // stands for meshstorm.yaml's content when not nil
 }
 
 // Workspace is an opened workspace. Files on disk may change behind it; open
@@ -94,6 +95,9 @@ func Open(ctx context.Context, root string, o Options) (*Workspace, error) {
 	data, err = manifest.ReadFile(filepath.Join(root, SettingsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if o.Settings != nil {
+		data = o.Settings
 	}
 	w.Settings, err = LoadSettings(data, filepath.Base(root), o)
 	if err != nil {

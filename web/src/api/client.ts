@@ -98,7 +98,6 @@ export const api = {
   generate: (w: string, body: { dryRun?: boolean; toppings?: string[] }) =>
     plain(call<GenerateResult>('POST', `${id(w)}/generate`, { body })),
   toppings: async (w: string) => (await plain(call<{ groups: ToppingGroup[] | null }>('GET', `${id(w)}/toppings`))).groups ?? [],
-  setToppings: (w: string, enabled: string[]) => plain(call<unknown>('PUT', `${id(w)}/toppings`, { body: { enabled } })),
   findings: (w: string) => plain(call<Findings>('GET', `${id(w)}/findings`)),
   graph: (w: string) => tagged(call<Graph>('GET', `${id(w)}/graph`)),
   saveWeights: (w: string, body: { virtualService: string; rule: number | string; weights: Record<string, number> }, ifMatch: string) =>

@@ -79,12 +79,7 @@ export function Toppings({ readOnly, show }: { readOnly: boolean; show: (plan: P
     const enabled = groups.flatMap((g) => g.items).filter((i) => (i.name === name ? on : i.enabled)).map((i) => i.name);
     try {
       const result = await api.generate(w, { dryRun: true, toppings: enabled });
-      if (!on && !result.changes?.length) {
-        // A run with other toppings leaves the files of the missing one; switching it off removes them.
-        const own = groups.flatMap((g) => g.items).find((i) => i.name === name)?.files ?? [];
-        result.changes = get().files.filter((f) => own.includes(f.path)).map((f) => ({ path: f.path, action: 'remove', diff: '' }));
-      }
-      show({ title: t(on ? 'toppings.on' : 'toppings.off', { name: title }), result, apply: async () => { await api.setToppings(w, enabled); await api.generate(w, {}); load(); await refresh(w, []); } });
+      show({ title: t(on ? 'toppings.on' : 'toppings.off', { name: title }), result, apply: async () => { await api.generate(w, { toppings: enabled }); load(); await refresh(w, []); } });
     } catch (err) {
       fail(err);
     }

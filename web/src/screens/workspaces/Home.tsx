@@ -38,7 +38,12 @@ export function Home() {
     else if (known) navigate(to.model(known.id));
     else void make(api.create({ name: e.name, from: { example: e.name } }));
   };
-  const upload = (file: File | null | undefined) => file && void make(api.upload(nameOf(file), file));
+  const free = (wish: string) => {
+    let found = wish;
+    for (let i = 2; spaces?.some((s) => s.id === found); i++) found = `${wish}-${i}`;
+    return found;
+  };
+  const upload = (file: File | null | undefined) => file && void make(api.upload(free(nameOf(file)), file));
   const drop = (event: DragEvent) => {
     event.preventDefault();
     setOver(false);
