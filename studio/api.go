@@ -50,6 +50,8 @@ func newAPI(mux *http.ServeMux, s *Server) (huma.API, []byte, error) {
 	s.registerGraph(api)
 	s.registerRoute(api)
 	s.registerEvents(api)
+	s.registerJobs(api)
+	s.registerCluster(api)
 	tidy(api.OpenAPI(), problems)
 	spec, err := json.Marshal(api.OpenAPI())
 	if err != nil {

@@ -73,6 +73,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, certificate *tls.Cer
 	case <-ctx.Done():
 	}
 	s.folder.hub.close() // event streams would last for ever
+	s.stop()
 	last, cancel := context.WithTimeout(streams, 5*time.Second)
 	defer cancel()
 	err := server.Shutdown(last)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -19,6 +20,8 @@ import (
 	"github.com/meshstorm/meshstorm/examples"
 	"github.com/meshstorm/meshstorm/simulate/answer"
 	"github.com/meshstorm/meshstorm/storm/msaez"
+	"github.com/meshstorm/meshstorm/studio/jobs"
+	"github.com/meshstorm/meshstorm/studio/live"
 )
 
 // Options say what a studio serves and what it may use.
@@ -45,6 +48,13 @@ type Options struct {
 	Ask func(ctx context.Context, in *check.Input, r answer.Request) (*answer.Answer, error)
 	// Fetch downloads a model; nil leaves that way of making a workspace out.
 	Fetch func(ctx context.Context, url string) (*msaez.Document, error)
+	// Program is this program, whose verbs jobs run; "" leaves jobs out (501).
+	Program string
+	// Kubeconfig is the file with the clusters; default: $KUBECONFIG, then
+	// ~/.kube/config.
+	Kubeconfig string
+	// LabProgram finds meshstorm-lab; nil leaves the lab out.
+	LabProgram func() (string, error)
 	// Examples default to examples.All.
 	Examples []examples.Example
 	// Now is the clock of codes and sessions. Default: time.Now.
@@ -57,6 +67,10 @@ type Server struct {
 	Options
 	sessions *sessions
 	folder   *folder
+	clusters *live.Clusters
+	jobs     *jobs.Runner
+	life     context.Context // ends with the studio, and event streams with it
+	stop     context.CancelFunc
 	handler  http.Handler
 	api      huma.API
 	spec     []byte
@@ -92,6 +106,9 @@ func New(o Options) (*Server, error) {
 	if s.folder, err = openFolder(s); err != nil {
 		return nil, err
 	}
+	s.life, s.stop = context.WithCancel(context.Background())
+	s.clusters = live.New(live.Options{Kubeconfig: o.Kubeconfig, LabProgram: o.LabProgram, UserAgent: "meshstorm/" + o.Version})
+	s.jobs = jobs.New(o.Program, os.Environ())
 	mux := http.NewServeMux()
 	if s.api, s.spec, err = newAPI(mux, s); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -107,11 +124,14 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // OneTimeCode opens one session within CodeLife.
 func (s *Server) OneTimeCode() string { return s.sessions.newCode() }
 
-// Close ends what watches files and what Control began, and removes the
-// examples' copies.
+// Close ends what watches files and clusters and what Control began, interrupts
+// jobs, and removes the examples' copies.
 func (s *Server) Close() error {
+	s.stop()
 	for _, end := range s.ending {
 		end()
 	}
+	s.endJobs()
+	s.clusters.Close()
 	return s.folder.close()
 }

@@ -140,7 +140,10 @@ func (a *app) printURL(ctx context.Context, control, root, page string, named bo
 func (a *app) studioOptions(f *studioFlags, root string) (studio.Options, *tls.Certificate, error) {
 	o := studio.Options{
 		Root: root, Version: version(), Language: language(a.Getenv), Getenv: a.Getenv, Log: a.log,
-		Rules: rules, Ask: askRoute, Fetch: a.download,
+		Rules: rules, Ask: askRoute, Fetch: a.download, LabProgram: findLab,
+	}
+	if self, err := os.Executable(); err == nil {
+		o.Program = self
 	}
 	if f.passwordFile != "" {
 		data, err := os.ReadFile(f.passwordFile)

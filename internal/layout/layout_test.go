@@ -36,6 +36,7 @@ var order = [][]string{
 	{"workspace"},
 	{"cluster/capture"},
 	{"examples"},
+	{"studio/jobs", "studio/live"},
 	{"studio"},
 	{"internal/cli"},
 	{"cmd/meshstorm"},
@@ -60,6 +61,8 @@ var forbidden = map[string][]string{
 	"routetest":   {"istio.io/istio/"},
 	"shift":       {module, "istio.io/", "k8s.io/client-go"},
 	"studio":      {"istio.io/istio/"},
+	"studio/jobs": {module, "k8s.io/"},
+	"studio/live": {"istio.io/istio/"},
 	"cluster":     {module + "deploy", module + "storm", module + "workspace", "istio.io/"},
 }
 

@@ -1,0 +1,4 @@
+package live
+
+type samplerKey struct{}
+type sampler struct{}
