@@ -2,6 +2,7 @@ package studio_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,7 +12,9 @@ import (
 	"testing"
 
 	"github.com/meshstorm/meshstorm/canvas"
+	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/manifest"
+	"github.com/meshstorm/meshstorm/simulate/answer"
 	"github.com/meshstorm/meshstorm/studio"
 	"github.com/meshstorm/meshstorm/studio/graph"
 )
@@ -464,5 +467,27 @@ func TestOfTwoTabsThatSaveAtOnceOneWins(t *testing.T) {
 	}
 	if count[200] != 1 || count[412] != len(statuses)-1 {
 		t.Errorf("statuses %v", count)
+	}
+}
+
+func TestAQuestionIsKeptAsARouteTest(t *testing.T) {
+	p := open(t, func(o *studio.Options) {
+		o.Ask = func(_ context.Context, _ *check.Input, r answer.Request) (*answer.Answer, error) {
+			return &answer.Answer{Request: r, Outcome: answer.OutcomeNotFound, Status: 404, Flag: "NR"}, nil
+		}
+	})
+	keep := studio.Keeping{Question: studio.Question{Method: "GET", URL: "http://shop.example/x"}, Path: "routes/asked.yaml", Name: "nothing there"}
+	f := do[studio.File](p, 201, "POST", "/workspaces/mall/tests", "", keep)
+	const want = "tests:\n- name: nothing there\n  request: GET http://shop.example/x\n  to: 404 NR\n"
+	if f.Text != want || p.read("mall/routes/asked.yaml") != want {
+		t.Errorf("%+v", f)
+	}
+	keep.Name = ""
+	if f := do[studio.File](p, 201, "POST", "/workspaces/mall/tests", "", keep); f.Text != want+"- request: GET http://shop.example/x\n  to: 404 NR\n" {
+		t.Errorf("%q", f.Text)
+	}
+	for _, path := range []string{"../x.yaml", "routes/../x.yaml", "kubernetes/x.yaml", "routes/a/b.yaml", "routes/x.json"} {
+		keep.Path = path
+		do[problemBody](p, 422, "POST", "/workspaces/mall/tests", "", keep)
 	}
 }

@@ -8,7 +8,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/route"
+	"github.com/meshstorm/meshstorm/routetest"
 	"github.com/meshstorm/meshstorm/simulate/answer"
 )
 
@@ -22,21 +24,67 @@ func (s *Server) registerRoute(api huma.API) {
 			if err != nil {
 				return nil, problemOf(err)
 			}
-			st, err := p.state(ctx)
-			if err == nil {
-				err = st.err
-			}
+			a, err := p.ask(ctx, in.Body)
 			if err != nil {
-				return nil, problemOf(invalid(err))
-			}
-			q := answer.Request{Method: in.Body.Method, URL: in.Body.URL, From: in.Body.From, Random: in.Body.Random}
-			for _, name := range slices.Sorted(maps.Keys(in.Body.Headers)) {
-				q.Headers = append(q.Headers, route.Header{Name: name, Value: in.Body.Headers[name]})
-			}
-			a, err := s.Ask(ctx, p.input(st), q)
-			if err != nil {
-				return nil, problemOf(invalid(err))
+				return nil, problemOf(err)
 			}
 			return &plain[answer.Answer]{*a}, nil
 		})
+	keep := operation("keep-route-test", http.MethodPost, "/workspaces/{id}/tests", "deployment", "Ask, and keep the question with its answer as a test that meshstorm test runs")
+	keep.DefaultStatus = http.StatusCreated
+	huma.Register(api, keep, func(ctx context.Context, in *struct {
+		InWorkspace
+		Body Keeping
+	}) (*revised[File], error) {
+		p, err := s.folder.get(in.ID)
+		if err == nil {
+			err = p.change(ctx, func(ctx context.Context) error { return p.keep(ctx, in.Body) })
+		}
+		var f *File
+		if err == nil {
+			f, err = p.readFile(in.Body.Path)
+		}
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return withETag(f.Revision, *f), nil
+	})
+}
+
+func (p *place) ask(ctx context.Context, q Question) (*answer.Answer, error) {
+	st, err := p.state(ctx)
+	if err == nil {
+		err = st.err
+	}
+	if err != nil {
+		return nil, invalid(err)
+	}
+	r := answer.Request{Method: q.Method, URL: q.URL, From: q.From, Random: q.Random}
+	for _, name := range slices.Sorted(maps.Keys(q.Headers)) {
+		r.Headers = append(r.Headers, route.Header{Name: name, Value: q.Headers[name]})
+	}
+	a, err := p.server.Ask(ctx, p.input(st), r)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	return a, nil
+}
+
+func (p *place) keep(ctx context.Context, k Keeping) error {
+	a, err := p.ask(ctx, k.Question)
+	if err != nil {
+		return err
+	}
+	old, err := p.file(k.Path)
+	if err != nil {
+		return err
+	}
+	var text []byte
+	if old != nil {
+		text = old.data
+	}
+	if text, err = routetest.Keep(k.Path, text, k.Name, a); err != nil {
+		return invalid(err)
+	}
+	return p.commit(ctx, manifest.Change{Path: k.Path, Data: text})
 }

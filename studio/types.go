@@ -265,6 +265,13 @@ type Question struct {
 	Random  *uint64           `json:"random,omitempty" doc:"The number that weights draw; missing: the whole split."`
 }
 
+// Keeping is a question that becomes a route test.
+type Keeping struct {
+	Question Question `json:"question"`
+	Path     string   `json:"path" doc:"The test file, which is made where it is missing." example:"routes/asked.yaml" pattern:"^routes/[^/]+\\.ya?ml$"`
+	Name     string   `json:"name,omitempty" doc:"The test's."`
+}
+
 // Changed says that files of a workspace changed, through the studio or not.
 type Changed struct {
 	Revision string   `json:"revision" doc:"The workspace's."`

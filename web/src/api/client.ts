@@ -105,6 +105,7 @@ export const api = {
   layout: (w: string) => call<Layout>('GET', `${id(w)}/layout`),
   saveLayout: (w: string, layout: Layout, ifMatch: string) => call<Layout>('PUT', `${id(w)}/layout`, { body: { objects: layout.objects }, ifMatch: ifMatch || undefined }),
   route: (w: string, body: RouteQuestion, signal?: AbortSignal) => plain(call<RouteAnswer>('POST', `${id(w)}/route`, { body, signal })),
+  keepTest: (w: string, body: { question: RouteQuestion; path: string; name?: string }) => plain(call<FileText>('POST', `${id(w)}/tests`, { body })),
   archive: (w: string) => `${base}${id(w)}/archive.zip`,
 };
 

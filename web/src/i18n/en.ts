@@ -1,4 +1,6 @@
+import { en as ask } from './ask';
 export const en = {
+  ...ask,
   'app.name': 'meshstorm studio',
   'app.skip': 'Skip to content',
   'nav.workspaces': 'Workspaces', 'nav.model': 'Model', 'nav.code': 'Code', 'nav.deploy': 'Deploy', 'nav.screens': 'Screens',

@@ -1,13 +1,13 @@
-import { Button, NativeSelect, Text, TextInput, Textarea } from '@mantine/core';
+import { Autocomplete, Button, NativeSelect, Text, TextInput, Textarea } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, api } from '../../api/client';
-import type { RouteAnswer, RouteRule } from '../../api/types';
+import type { RouteAnswer, RouteQuestion, RouteRule } from '../../api/types';
 import { to } from '../../router';
 import { Link } from '../../shell/Shell';
 import { sentence } from '../../shell/ErrorPage';
 import { get, useStore } from '../../workspace/store';
-import { flush } from '../../workspace/sync';
+import { flush, refresh } from '../../workspace/sync';
 
 export function parseHeaders(text: string): Record<string, string> {
   return Object.fromEntries(text.split('\n').map((l) => l.trim()).filter(Boolean).map((l) => {
@@ -26,7 +26,46 @@ export function verdicts(rules: RouteRule[]): RouteRule[] {
   return [...found.values()].sort((a, b) => Number(b.matched) - Number(a.matched));
 }
 
-function Answer({ answer }: { answer: RouteAnswer }) {
+/** Keeps the question with its answer as a test that `meshstorm test` runs. */
+function Keep({ question }: { question: RouteQuestion }) {
+  const { t } = useTranslation();
+  const files = useStore((s) => s.files);
+  const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
+  const [open, setOpen] = useState(false);
+  const [path, setPath] = useState('routes/asked.yaml');
+  const [name, setName] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [said, setSaid] = useState<{ file?: string; failure?: ApiError }>({});
+  if (readOnly) return null;
+  const keep = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      const kept = await api.keepTest(get().id, { question, path: path.trim(), name: name.trim() || undefined });
+      await refresh(get().id, [kept.path]);
+      setSaid({ file: kept.path });
+      setOpen(false);
+      setName('');
+    } catch (err) {
+      if (err instanceof ApiError) setSaid({ failure: err });
+    } finally {
+      setBusy(false);
+    }
+  };
+  const known = files.map((f) => f.path).filter((p) => /^routes\/[^/]+\.ya?ml$/.test(p));
+  return <div className="keep">
+    {said.file && <Text size="sm" role="status">{t('ask.kept')} <Link href={to.code(get().id, said.file)}>{said.file}</Link></Text>}
+    {said.failure && <Text size="sm" role="alert">{sentence(said.failure, t)}</Text>}
+    {!open ? <Button size="compact-sm" mih={24} variant="default" onClick={() => { setSaid({}); setOpen(true); }}>{t('ask.keep')}</Button> : <form className="ask" style={{ padding: 0, border: 0 }} onSubmit={(e) => void keep(e)}>
+      <Autocomplete size="xs" label={t('ask.keepFile')} data={known} required withAsterisk={false} value={path} onChange={setPath} pattern="routes/[^/]+\.ya?ml" title="routes/….yaml" autoFocus />
+      <TextInput size="xs" label={t('ask.keepName')} value={name} onChange={(e) => setName(e.currentTarget.value)} style={{ flex: 1, minWidth: 160 }} />
+      <Button size="xs" type="submit" loading={busy}>{t('ask.keep')}</Button>
+      <Button size="xs" variant="default" onClick={() => setOpen(false)}>{t('action.cancel')}</Button>
+    </form>}
+  </div>;
+}
+
+function Answer({ answer, question }: { answer: RouteAnswer; question: RouteQuestion }) {
   const { t } = useTranslation();
   const { winner } = answer;
   return <div className="answer" role="status">
@@ -38,6 +77,7 @@ function Answer({ answer }: { answer: RouteAnswer }) {
     {(answer.rules ?? []).length > 0 && <details><summary style={{ fontSize: 13, minHeight: 24 }}>{t('ask.verdicts')}</summary>
       <ol>{verdicts(answer.rules!).map((r, i) => <li key={i}><b>{r.virtualService} {r.name}</b>: {r.matched ? t('ask.takes') : `${t('ask.refuses')}: ${r.failed}`}</li>)}</ol>
     </details>}
+    <Keep key={JSON.stringify(question)} question={question} />
   </div>;
 }
 
@@ -49,6 +89,7 @@ export function Ask({ answer, setAnswer }: { answer: RouteAnswer | null; setAnsw
   const [headers, setHeaders] = useState('');
   const [from, setFrom] = useState('gateway');
   const [busy, setBusy] = useState(false);
+  const [asked, setAsked] = useState<RouteQuestion | null>(null);
   const [failure, setFailure] = useState<ApiError | null>(null);
   const ask = async (event: FormEvent) => {
     event.preventDefault();
@@ -56,7 +97,9 @@ export function Ask({ answer, setAnswer }: { answer: RouteAnswer | null; setAnsw
     setFailure(null);
     try {
       await flush();
-      setAnswer(await api.route(get().id, { method, url, headers: parseHeaders(headers), from }));
+      const question = { method, url, headers: parseHeaders(headers), from };
+      setAnswer(await api.route(get().id, question));
+      setAsked(question);
     } catch (err) {
       setAnswer(null);
       if (err instanceof ApiError) setFailure(err);
@@ -74,6 +117,6 @@ export function Ask({ answer, setAnswer }: { answer: RouteAnswer | null; setAnsw
       {answer && <Button size="xs" variant="default" onClick={() => setAnswer(null)}>{t('ask.clear')}</Button>}
     </form>
     {failure && <div className="answer" role="alert"><Text size="sm">{sentence(failure, t)}</Text></div>}
-    {answer && <Answer answer={answer} />}
+    {answer && asked && <Answer answer={answer} question={asked} />}
   </>;
 }

@@ -1,0 +1,7 @@
+export const en = {
+  'ask.keep': 'Keep as route test', 'ask.keepFile': 'Test file', 'ask.keepName': 'Name of the test', 'ask.kept': 'Kept; `meshstorm test` holds the files against it from now on:',
+} as const;
+
+export const ko = {
+  'ask.keep': '라우트 테스트로 남기기', 'ask.keepFile': '테스트 파일', 'ask.keepName': '테스트 이름', 'ask.kept': '남겼습니다. 이제 `meshstorm test`가 파일을 이 테스트와 맞춰 봅니다:',
+};
