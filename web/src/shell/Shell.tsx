@@ -73,7 +73,7 @@ export function Shell({ place, children }: { place: Place; children: ReactNode }
         </>}
         <Group gap={4} ml="auto" wrap="nowrap">
           <Button variant="default" size="xs" leftSection={<Icon name="search" size={14} />} rightSection={<Kbd size="xs">Ctrl K</Kbd>} onClick={openCommands} className="find">{t('action.search')}</Button>
-          <Anchor component="button" size="sm" px={8} mih={24} lang={i18n.language === 'ko' ? 'en' : 'ko'} onClick={() => setLanguage(i18n.language === 'ko' ? 'en' : 'ko')} aria-label={t('language.other')}>{i18n.language === 'ko' ? 'English' : '한국어'}</Anchor>
+          <Anchor component="button" size="sm" px={8} mih={24} lang={i18n.language === 'ko' ? 'en' : 'ko'} onClick={() => setLanguage(i18n.language === 'ko' ? 'en' : 'ko')} title={t('language.other')}>{i18n.language === 'ko' ? 'English' : '한국어'}</Anchor>
           <Tooltip label={dark ? t('theme.light') : t('theme.dark')}>
             <ActionIcon variant="subtle" color="gray" onClick={() => setColorScheme(dark ? 'light' : 'dark')} aria-label={dark ? t('theme.light') : t('theme.dark')}><Icon name={dark ? 'sun' : 'moon'} /></ActionIcon>
           </Tooltip>

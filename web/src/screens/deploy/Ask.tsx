@@ -57,7 +57,7 @@ function Keep({ question }: { question: RouteQuestion }) {
     {said.file && <Text size="sm" role="status">{t('ask.kept')} <Link href={to.code(get().id, said.file)}>{said.file}</Link></Text>}
     {said.failure && <Text size="sm" role="alert">{sentence(said.failure, t)}</Text>}
     {!open ? <Button size="compact-sm" mih={24} variant="default" onClick={() => { setSaid({}); setOpen(true); }}>{t('ask.keep')}</Button> : <form className="ask" style={{ padding: 0, border: 0 }} onSubmit={(e) => void keep(e)}>
-      <Autocomplete size="xs" label={t('ask.keepFile')} data={known} required withAsterisk={false} value={path} onChange={setPath} pattern="routes/[^/]+\.ya?ml" title="routes/….yaml" autoFocus />
+      <Autocomplete size="xs" label={t('ask.keepFile')} data={known} required withAsterisk={false} value={path} onChange={setPath} pattern="routes/[^\/]+\.ya?ml" title="routes/….yaml" autoFocus />
       <TextInput size="xs" label={t('ask.keepName')} value={name} onChange={(e) => setName(e.currentTarget.value)} style={{ flex: 1, minWidth: 160 }} />
       <Button size="xs" type="submit" loading={busy}>{t('ask.keep')}</Button>
       <Button size="xs" variant="default" onClick={() => setOpen(false)}>{t('action.cancel')}</Button>

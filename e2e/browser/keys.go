@@ -1,0 +1,92 @@
+package browser
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+var keys = map[string]string{
+	"Tab": kb.Tab, "Enter": kb.Enter, "Escape": kb.Escape, "Space": " ", "Delete": kb.Delete, "Backspace": kb.Backspace,
+	"Up": kb.ArrowUp, "Down": kb.ArrowDown, "Left": kb.ArrowLeft, "Right": kb.ArrowRight, "Home": kb.Home, "End": kb.End,
+	"PageUp": kb.PageUp, "PageDown": kb.PageDown, "F2": kb.F2,
+}
+
+var modifiers = map[string]chromedp.Modifier{
+	"Ctrl": chromedp.ModifierCtrl, "Shift": chromedp.ModifierShift, "Alt": chromedp.ModifierAlt, "Meta": chromedp.ModifierMeta,
+}
+
+// Press presses a key such as "Enter", "Ctrl+Z" or "Shift+Tab".
+func (p *Page) Press(key string) {
+	p.t.Helper()
+	parts := strings.Split(key, "+")
+	last := parts[len(parts)-1]
+	text, ok := keys[last]
+	if !ok {
+		text = strings.ToLower(last)
+	}
+	var options []chromedp.KeyOption
+	var held []chromedp.Modifier
+	for _, m := range parts[:len(parts)-1] {
+		held = append(held, modifiers[m])
+	}
+	if len(held) > 0 {
+		options = append(options, chromedp.KeyModifiers(held...))
+	}
+	if err := chromedp.Do(p.ctx, chromedp.KeyEvent(text, options...)); err != nil {
+		p.t.Fatalf("press %s: %v", key, err)
+	}
+}
+
+// Type types a text where the focus is.
+func (p *Page) Type(text string) {
+	p.t.Helper()
+	if err := chromedp.Do(p.ctx, chromedp.KeyEvent(text)); err != nil {
+		p.t.Fatalf("type %q: %v", text, err)
+	}
+}
+
+// TabTo moves the focus with the Tab key until it is on something, as who has
+// no mouse must be able to.
+func (p *Page) TabTo(role, name string) {
+	p.t.Helper()
+	p.tab("Tab", role, name)
+}
+
+func (p *Page) tab(key, role, name string) {
+	p.t.Helper()
+	const far = 400
+	for range far {
+		found := p.wait(role, name)
+		if on, err := call[bool](p, found.node, `function () { return document.activeElement === this || this.contains(document.activeElement) && this.getAttribute('tabindex') === null && !/^(BODY|MAIN|SECTION|DIV)$/.test(this.tagName) }`); err == nil && on {
+			return
+		}
+		p.Press(key)
+	}
+	p.t.Fatalf("%d times %s do not reach the %s %q; the focus is on %s", far, key, role, name,
+		Eval[string](p, `document.activeElement.outerHTML.slice(0, 200)`))
+}
+
+// Use reaches something with Tab and presses Enter on it.
+func (p *Page) Use(role, name string) {
+	p.t.Helper()
+	p.TabTo(role, name)
+	p.Press("Enter")
+}
+
+// Enter reaches a field with Tab, and replaces its text.
+func (p *Page) Enter(role, name, text string) {
+	p.t.Helper()
+	p.TabTo(role, name)
+	p.Press("Ctrl+A")
+	p.Press("Delete")
+	p.Type(text)
+	p.Press("Tab")
+}
+
+// Focus says what the keyboard acts on, for messages.
+func (p *Page) Focus() string {
+	return fmt.Sprint(Eval[string](p, `document.activeElement?.getAttribute('aria-label') || document.activeElement?.textContent?.slice(0, 80) || ''`))
+}
