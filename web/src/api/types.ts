@@ -172,9 +172,12 @@ export interface NodeData {
   images?: string[];
 }
 
+export type Layer = 'routing' | 'configuration' | 'security' | 'external';
+
 export interface GraphNode {
   id: string;
   kind: string;
+  layer: Layer;
   name: string;
   namespace?: string;
   service?: string;
@@ -186,7 +189,7 @@ export interface GraphNode {
   data?: NodeData | null;
 }
 
-export type GraphEdgeKind = 'binds' | 'route' | 'subset' | 'selects' | 'runs' | 'calls';
+export type GraphEdgeKind = 'binds' | 'route' | 'subset' | 'selects' | 'runs' | 'calls' | 'scales' | 'uses' | 'backend' | 'governs';
 
 export interface GraphEdge {
   id: string;
