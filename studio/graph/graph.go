@@ -32,6 +32,7 @@ const (
 type Node struct {
 	ID        string  `json:"id" doc:"Kind/namespace/name; of a subset Subset/namespace/DESTINATIONRULE/NAME. It stays the same while the object keeps its name." example:"VirtualService/default/vsvc-order"`
 	Kind      string  `json:"kind" doc:"The Kubernetes kind, or Subset, External (a system of the model outside the mesh), Host (named by a rule, and in no file)."`
+	Layer     string  `json:"layer" enum:"routing,configuration,security,external" doc:"What it is for: routing, what requests pass; configuration, what workloads are made of and scaled by; security, who may ask whom; external, what lies outside the mesh."`
 	Name      string  `json:"name"`
 	Namespace string  `json:"namespace"`
 	Service   string  `json:"service,omitempty" doc:"The service, that is bounded context, that it belongs to."`
@@ -64,6 +65,10 @@ type Data struct {
 	Ports    []PortData        `json:"ports,omitempty" doc:"Of a Service."`
 	Replicas *int32            `json:"replicas,omitempty" doc:"Of a workload, as written; 1 where the file says nothing."`
 	Images   []string          `json:"images,omitempty" doc:"Of a workload."`
+	Keys     []string          `json:"keys,omitempty" doc:"Of a ConfigMap or Secret; values are not shown."`
+	Note     string            `json:"note,omitempty" doc:"One fact: the replicas that an autoscaler keeps between, the size of a claim, a schedule, the action of a policy."`
+	// Everything is set where no selector narrows a policy down.
+	Everything bool `json:"everything,omitempty" doc:"Of a policy that is for all pods of its namespace."`
 }
 
 // RuleData is an http rule of a VirtualService.
@@ -101,7 +106,11 @@ const (
 	EdgeSubset  = "subset"  // Subset → Service
 	EdgeSelects = "selects" // Service → workload
 	EdgeRuns    = "runs"    // Subset → workload
-	EdgeCalls   = "calls"   // Service → Service or External, by the model
+	EdgeCalls   = "calls"   // Service → Service, ServiceEntry or External, by the model
+	EdgeScales  = "scales"  // HorizontalPodAutoscaler → workload
+	EdgeUses    = "uses"    // workload → ConfigMap, Secret, claim, account; claim → volume; binding → role
+	EdgeBackend = "backend" // Ingress → Service
+	EdgeGoverns = "governs" // policy → workload or Gateway that it selects; binding → account
 )
 
 // Edge leads from one node to another.
@@ -109,11 +118,11 @@ type Edge struct {
 	ID     string   `json:"id" doc:"It stays the same while only weights change."`
 	From   string   `json:"from"`
 	To     string   `json:"to"`
-	Kind   string   `json:"kind" enum:"binds,route,subset,selects,runs,calls" doc:"binds: Gateway to VirtualService. route: VirtualService to subset, or to the Service or host where the rule names no subset. subset: subset to the Service that it is a part of. selects: Service to workload. runs: subset to the workload whose pods it picks. calls: the model's call graph."`
+	Kind   string   `json:"kind" enum:"binds,route,subset,selects,runs,calls,scales,uses,backend,governs" doc:"binds: Gateway to VirtualService. route: VirtualService to subset, or to the Service or host where the rule names no subset. subset: subset to the Service that it is a part of. selects: Service to workload. runs: subset to the workload whose pods it picks. calls: the model's call graph. scales: autoscaler to workload. uses: workload to the ConfigMap, Secret, claim or account that its pods are given. backend: Ingress to Service. governs: policy to the workload or Gateway whose pods it selects."`
 	Rule   *RuleRef `json:"rule,omitempty" doc:"Of a route."`
 	Weight *int32   `json:"weight,omitempty" doc:"Of a route, 0 to 100 as written; the only destination of a rule has 100."`
 	Subset string   `json:"subset,omitempty" doc:"Of a route."`
-	Label  string   `json:"label,omitempty" doc:"Of a call, the event or relation."`
+	Label  string   `json:"label,omitempty" doc:"Of a call, the event or relation; of a use, env or volume with the path; of a backend, host and path."`
 	Async  bool     `json:"async,omitempty" doc:"Of a call, through the broker."`
 	Line   int      `json:"line,omitempty" doc:"Of a route, where the destination is written, in the file of the VirtualService."`
 }
@@ -142,6 +151,7 @@ func Of(in *check.Input, findings []check.Finding) Graph {
 	b.workloads()
 	b.virtualServices()
 	b.calls()
+	b.others()
 	slices.SortStableFunc(b.graph.Nodes, func(x, y Node) int {
 		return cmp.Or(cmp.Compare(x.File, y.File), cmp.Compare(x.Line, y.Line))
 	})
@@ -159,6 +169,7 @@ type builder struct {
 // add puts an object into the graph; one that is defined twice is there once.
 func (b *builder) add(r *check.Resource, data Data) string {
 	id := ID(r.Kind(), r.Namespace(), r.Name())
+	data.Note = noteOf(r)
 	b.node(Node{
 		ID: id, Kind: r.Kind(), Name: r.Name(), Namespace: r.Namespace(), Service: b.serviceOf(r),
 		Source: r.Annotation(topping.SourceAnnotation), File: r.Document.Path, Line: r.Document.Line, Data: data,
@@ -171,6 +182,7 @@ func (b *builder) node(n Node) {
 		return
 	}
 	b.known[n.ID] = true
+	n.Layer = layerOf(n.Kind)
 	if n.Problems = b.problems[n.ID]; n.Problems == nil {
 		n.Problems = []Issue{}
 	}
@@ -196,12 +208,17 @@ func (b *builder) calls() {
 	}
 	namespace := b.in.Intent.Settings.Namespace
 	for _, x := range b.in.Intent.Externals {
+		if b.known[ID("ServiceEntry", namespace, x.Name)] {
+			continue
+		}
 		b.node(Node{ID: ID(KindExternal, namespace, x.Name), Kind: KindExternal, Name: x.Name, Namespace: namespace, Source: x.Source.String()})
 	}
 	for _, c := range b.in.Intent.Calls {
 		from, to := ID("Service", namespace, c.From), ID("Service", namespace, c.To)
-		if !b.known[to] {
-			to = ID(KindExternal, namespace, c.To)
+		for _, kind := range []string{"ServiceEntry", KindExternal} {
+			if !b.known[to] {
+				to = ID(kind, namespace, c.To)
+			}
 		}
 		if !b.known[from] || !b.known[to] {
 			continue // the files lack the Service

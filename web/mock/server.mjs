@@ -68,11 +68,10 @@ function graph(w) {
   const id = (k, n) => `${k}/default/${n}`;
   const sub = (dr, s) => `Subset/default/${dr.metadata.name}/${s.name}`;
   for (const { file, line, object: o } of docs) {
-    if (o.kind === 'ServiceAccount') continue;
-    nodes.push({ id: id(o.kind, o.metadata.name), kind: o.kind, name: o.metadata.name, namespace: 'default',
+    nodes.push({ id: id(o.kind, o.metadata.name), kind: o.kind, name: o.metadata.name, namespace: 'default', layer: o.kind === 'ConfigMap' || o.kind === 'ServiceAccount' ? 'configuration' : 'routing',
       service: o.metadata.labels?.app, file, line, problems: [], data: dataOf(o) });
     if (o.kind === 'DestinationRule') for (const s of o.spec.subsets ?? []) {
-      nodes.push({ id: sub(o, s), kind: 'Subset', parent: id(o.kind, o.metadata.name), name: s.name, namespace: 'default',
+      nodes.push({ id: sub(o, s), kind: 'Subset', parent: id(o.kind, o.metadata.name), name: s.name, namespace: 'default', layer: 'routing',
         service: o.spec.host, file, line, problems: [], data: { labels: s.labels } });
     }
   }

@@ -34,14 +34,16 @@ interface Call {
   body?: unknown;
   form?: FormData;
   ifMatch?: string;
+  isNew?: boolean;
   signal?: AbortSignal;
 }
 
-async function call<T>(method: string, path: string, { body, form, ifMatch, signal }: Call = {}): Promise<Tagged<T>> {
+async function call<T>(method: string, path: string, { body, form, ifMatch, isNew, signal }: Call = {}): Promise<Tagged<T>> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (method !== 'GET') headers['X-Meshstorm'] = '1';
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (ifMatch) headers['If-Match'] = ifMatch;
+  if (isNew) headers['If-None-Match'] = '*';
   let answer: Response;
   try {
     answer = await fetch(base + path, {
@@ -95,6 +97,8 @@ export const api = {
   file: (w: string, path: string) => tagged(call<FileText>('GET', `${id(w)}/files/${tail(path)}`)),
   saveFile: (w: string, path: string, text: string, ifMatch: string) =>
     tagged(call<FileText>('PUT', `${id(w)}/files/${tail(path)}`, { body: { text }, ifMatch })),
+  createFile: (w: string, path: string, text: string) =>
+    tagged(call<FileText>('PUT', `${id(w)}/files/${tail(path)}`, { body: { text }, isNew: true })),
   generate: (w: string, body: { dryRun?: boolean; toppings?: string[] }) =>
     plain(call<GenerateResult>('POST', `${id(w)}/generate`, { body })),
   toppings: async (w: string) => (await plain(call<{ groups: ToppingGroup[] | null }>('GET', `${id(w)}/toppings`))).groups ?? [],

@@ -170,6 +170,9 @@ export interface NodeData {
   ports?: { name?: string; port: number }[];
   replicas?: number;
   images?: string[];
+  keys?: string[];
+  note?: string;
+  everything?: boolean;
 }
 
 export type Layer = 'routing' | 'configuration' | 'security' | 'external';

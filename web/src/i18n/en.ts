@@ -1,6 +1,9 @@
 import { en as ask } from './ask';
+import { en as objects } from './objects';
+
 export const en = {
   ...ask,
+  ...objects,
   'app.name': 'meshstorm studio',
   'app.skip': 'Skip to content',
   'nav.workspaces': 'Workspaces', 'nav.model': 'Model', 'nav.code': 'Code', 'nav.deploy': 'Deploy', 'nav.screens': 'Screens',

@@ -96,6 +96,16 @@ export async function openFile(path: string): Promise<void> {
   }
 }
 
+/** Makes a file that is not there yet, and opens it. Undo does not take the file away, only what is written into it later. */
+export async function createFile(path: string, text: string): Promise<void> {
+  const { id, files } = get();
+  if (files.some((f) => f.path === path)) return openFile(path);
+  const { value, etag } = await api.createFile(id, path, text);
+  if (get().id !== id) return;
+  receive({ files: await api.files(id) });
+  takeText(path, value.text, etag, value.generated);
+}
+
 function takeText(path: string, text: string, etag: string, generated?: string): void {
   synced.texts = { ...synced.texts, [path]: text };
   synced.textTags[path] = etag;

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphEdge, GraphNode, RouteAnswer } from '../../api/types';
 import { bundles, lit, rulesOf, weightOn, weightText } from './bundle';
-import { boxAt, positions, shown, topology } from './layout';
+import { beside, boxAt, positions, shown, topology } from './layout';
 
-const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, name, namespace: 'default', ...more });
+const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, layer: 'routing', name, namespace: 'default', ...more });
 const nodes = [
   node('Gateway', 'main-gw'), node('VirtualService', 'vsvc-order'), node('DestinationRule', 'destrule-order'),
-  node('Subset', 'stable', { id: 'Subset/default/destrule-order/stable', service: 'order' }), node('Subset', 'canary', { id: 'Subset/default/destrule-order/canary', service: 'order' }),
-  node('Service', 'order'), node('Deployment', 'order'), node('ServiceAccount', 'order'),
+  node('Subset', 'stable', { id: 'Subset/default/destrule-order/stable', parent: 'DestinationRule/default/destrule-order', service: 'order' }), node('Subset', 'canary', { id: 'Subset/default/destrule-order/canary', parent: 'DestinationRule/default/destrule-order', service: 'order' }),
+  node('Service', 'order'), node('Deployment', 'order'), node('ServiceAccount', 'order', { layer: 'configuration' }),
 ];
 const vs = 'VirtualService/default/vsvc-order', stable = nodes[3]!.id, canary = nodes[4]!.id;
 const route = (to: string, index: number, name: string, weight: number): GraphEdge => ({ id: `${to}${index}`, from: vs, to, kind: 'route', rule: { name, index }, weight, subset: to.split('/').at(-1) });
@@ -31,7 +31,22 @@ describe('layout', () => {
     const at = positions({ a: { x: 0, y: 0 }, b: { x: 5, y: 5 } }, { b: boxAt({ x: 70, y: 80 }), gone: boxAt({ x: 1, y: 1 }) });
     expect(at).toEqual({ a: { x: 0, y: 0 }, b: { x: 70, y: 80 } });
   });
-  it('leaves out what has no part in traffic', () => expect(shown(nodes, edges).map((n) => n.kind)).toEqual(['Gateway', 'VirtualService', 'Subset', 'Subset', 'Service', 'Deployment']));
+  it('leaves out what has no part in traffic', () => expect(shown(nodes, edges, new Set(['routing'])).map((n) => n.kind)).toEqual(['Gateway', 'VirtualService', 'Subset', 'Subset', 'Service', 'Deployment']));
+  it('shows the layers that are on, and what calls lead to', () => {
+    const x = node('External', 'pay', { layer: 'external' });
+    const call: GraphEdge = { id: 'c', from: 'Service/default/order', to: x.id, kind: 'calls' };
+    expect(shown([...nodes, x], [...edges, call], new Set(['configuration', 'calls'])).map((n) => n.kind)).toContain('External');
+    expect(shown([...nodes, x], [...edges, call], new Set(['configuration'])).map((n) => n.kind)).toEqual(['ServiceAccount']);
+  });
+  it('places other layers beside the routing, near what they belong to, and moves nothing', () => {
+    const base = { 'Deployment/default/order': { x: 600, y: 300 }, 'Service/default/order': { x: 300, y: 0 } };
+    const hpa = node('HorizontalPodAutoscaler', 'order', { layer: 'configuration' }), map = node('ConfigMap', 'c', { layer: 'configuration' });
+    const at = beside(base, [map, hpa], [{ id: 'h', from: hpa.id, to: 'Deployment/default/order', kind: 'scales' }]);
+    expect(at['Deployment/default/order']).toEqual({ x: 600, y: 300 });
+    expect(at[hpa.id]).toEqual({ x: 880, y: 300 });
+    expect(at[map.id]!.y).toBeGreaterThan(300);
+    expect(beside(base, [], [])).toBe(base);
+  });
 });
 
 describe('bundles', () => {

@@ -19,14 +19,18 @@ export const tones: Record<string, string> = {
   Gateway: '#1864ab', VirtualService: '#7048e8', Subset: '#c2255c', Service: '#2b8a3e', Deployment: '#d9480f', External: '#868e96', Host: '#868e96',
 };
 
-function about(n: GraphNode): string {
+const layerTones: Record<string, string> = { configuration: '#0b7285', security: '#a34400', external: '#868e96', routing: '#495057' };
+export const toneOf = (n: GraphNode): string => tones[n.kind] ?? layerTones[n.layer] ?? '#495057';
+
+function about(n: GraphNode, everything: string): string {
   const d = n.data ?? {};
   switch (n.kind) {
     case 'Gateway': return (d.servers ?? []).map((s) => `${s.protocol} ${s.port}`).join(', ');
     case 'VirtualService': return (d.hosts ?? []).join(', ');
     case 'Subset': return Object.entries(d.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(' ');
     case 'Service': return (d.ports ?? []).map((p) => `${p.name ?? ''} ${p.port}`).join(', ');
-    default: return d.images?.[0]?.split('/').at(-1) ?? '';
+    case 'ServiceEntry': case 'Ingress': return (d.hosts ?? []).join(', ');
+    default: return [d.images?.[0]?.split('/').at(-1), d.note, d.keys?.join(', '), d.everything && everything].filter(Boolean).join(' · ');
   }
 }
 
@@ -34,16 +38,17 @@ export const ObjectBox = memo(function ObjectBox({ data: { node, lit, faded } }:
   const { t } = useTranslation();
   const problems = node.problems ?? [];
   const worst = problems.some((p) => p.severity === 'error') ? 'error' : problems.some((p) => p.severity === 'warning') ? 'warning' : 'info';
-  const text = about(node);
+  const { readOnly } = useContext(Weighing);
+  const text = about(node, t('objects.everything'));
   return <>
-    <Handle type="target" position={Position.Left} isConnectable={false} style={{ opacity: 0 }} />
-    <div className={`object${lit ? ' lit' : ''}${faded ? ' faded' : ''}`} style={{ '--tone': tones[node.kind] ?? '#495057' } as React.CSSProperties}>
+    <Handle type="target" position={Position.Left} className="whole" isConnectable={!readOnly} />
+    <div className={`object${lit ? ' lit' : ''}${faded ? ' faded' : ''}`} style={{ '--tone': toneOf(node) } as React.CSSProperties}>
       <small>{node.kind}{node.kind === 'Subset' && node.service ? ` · ${node.service}` : ''}</small>
       <b title={node.name}>{node.name}</b>
       {text && <small title={text}>{text}{node.data?.replicas !== undefined && node.data.replicas !== null ? ` ×${node.data.replicas}` : ''}</small>}
     </div>
     {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map((p) => p.message).join('; ')}`} title={problems.map((p) => `${p.code} ${p.message}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
-    <Handle type="source" position={Position.Right} isConnectable={false} style={{ opacity: 0 }} />
+    <Handle type="source" position={Position.Right} className={readOnly ? 'no-port' : 'port'} isConnectable={!readOnly} />
   </>;
 });
 
@@ -77,17 +82,17 @@ function arc(sourceX: number, sourceY: number, targetX: number, targetY: number)
   return [`M${x1} ${sourceY}C${x1 + bend} ${sourceY} ${x2 + bend} ${targetY} ${x2} ${targetY}`, (x1 + x2) / 2 + bend * 0.75, (sourceY + targetY) / 2];
 }
 
-export const Line = memo(function Line({ id, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition, data, selected, markerEnd }: EdgeProps<LineEdge>) {
+export const Line = memo(function Line({ id, sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition, data, selected, markerStart, markerEnd }: EdgeProps<LineEdge>) {
   if (!data) return null;
   const [path, mx, my] = data.bundle.kind === 'calls' ? arc(sourceX, sourceY, targetX, targetY) : getBezierPath({ sourceX, sourceY, targetX, targetY, sourcePosition, targetPosition });
   const { bundle: { kind, edges }, weight, lit, faded } = data;
   // Labels sit nearer to the end, where lines to different objects have parted.
   const x = kind === 'route' ? sourceX + (targetX - sourceX) * 0.62 : mx, y = kind === 'route' ? sourceY + (targetY - sourceY) * 0.74 : my;
   const width = kind === 'route' && typeof weight === 'number' ? 1.5 + weight / 40 : 1.5;
-  const dash = kind === 'calls' ? (edges.every((e) => e.async) ? '8 5' : undefined) : weight === 0 ? '3 5' : undefined;
+  const dash = kind === 'scales' || kind === 'uses' || kind === 'governs' ? '2 4' : kind === 'calls' ? (edges.every((e) => e.async) ? '8 5' : undefined) : weight === 0 ? '3 5' : undefined;
   return <>
-    <BaseEdge id={id} path={path} markerEnd={markerEnd} interactionWidth={20} style={{ stroke: lit ? 'var(--lit)' : kind === 'calls' ? (dash ? 'var(--pubsub)' : 'var(--request)') : 'var(--soft)', strokeWidth: (lit ? width + 2 : width) + (selected ? 1 : 0), strokeDasharray: dash, opacity: faded ? 0.35 : 1 }} />
-    {(weight !== undefined || (kind === 'calls' && edges.some((e) => e.label))) && <EdgeLabelRenderer>
+    <BaseEdge id={id} path={path} markerStart={markerStart} markerEnd={markerEnd} interactionWidth={20} style={{ stroke: lit ? 'var(--lit)' : kind === 'calls' ? (dash ? 'var(--pubsub)' : 'var(--request)') : 'var(--soft)', strokeWidth: (lit ? width + 2 : width) + (selected ? 1 : 0), strokeDasharray: dash, opacity: faded ? 0.35 : 1 }} />
+    {(weight !== undefined || (kind !== 'route' && edges.some((e) => e.label))) && <EdgeLabelRenderer>
       {weight !== undefined ? <Weight data={data} x={x} y={y} /> : <span className="edge-label" style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}>{edges.map((e) => e.label).filter(Boolean).slice(0, 2).join(', ')}</span>}
     </EdgeLabelRenderer>}
   </>;
