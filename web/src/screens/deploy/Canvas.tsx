@@ -97,13 +97,24 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     if (some.length === 0 || width === 0) return;
     const x = Math.min(...some.map((n) => n.position.x)), y = Math.min(...some.map((n) => n.position.y));
     const bounds = { x, y, width: Math.max(...some.map((n) => n.position.x)) + size.width - x, height: Math.max(...some.map((n) => n.position.y)) + size.height - y };
-    const left = readOnly || width < 700 ? 24 : 200;
+    const left = readOnly || width < 700 ? 24 : 240;
     void flow.setViewport(getViewportForBounds(bounds, width, height, 0.05, maxZoom, { left: `${left}px`, right: '32px', top: '56px', bottom: '32px' }), { duration });
   }, [api, flow, readOnly]);
   const placed = nodes.length > 0;
   const measured = useFlow((s) => s.width > 0);
-  const fitted = useRef(false);
+  const fitted = useRef(false), refit = useRef(false);
+  useEffect(() => { if (refit.current && placed) { refit.current = false; fit(nodes, 1.1, 200); } }, [nodes]);
   useEffect(() => { if (placed && measured && !fitted.current) { fitted.current = true; fit(nodes); } }, [placed, measured]);
+
+  // What is chosen elsewhere, or has just been added, comes into view.
+  const there = at !== null && selected !== null && at[selected] !== undefined && nodes.some((n) => n.id === selected);
+  useEffect(() => {
+    if (!there || !fitted.current) return;
+    const { x, y } = at[selected]!, { transform: [left, top, zoom], width, height } = api.getState();
+    const sx = x * zoom + left, sy = y * zoom + top;
+    const seen = sx > 0 && sy > 0 && sx + size.width * zoom < width && sy + size.height * zoom < height;
+    if (!seen) void flow.setCenter(x + size.width / 2, y + size.height / 2, { zoom: Math.max(zoom, farBelow), duration: 200 });
+  }, [selected, there]);
 
   const onNodesChange = useCallback((changes: NodeChange<ObjectNode>[]) => {
     setNodes((now) => applyNodeChanges(changes.filter((c) => c.type !== 'remove'), now));
@@ -119,8 +130,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
   const tidy = () => {
     const ids = new Set(all.map((n) => n.id));
     edit({ layout: { ...get().layout, objects: Object.fromEntries(Object.entries(get().layout.objects).filter(([id]) => !ids.has(id))) } });
-    fitted.current = false;
-    setTimeout(() => fit(flow.getNodes().length ? flow.getNodes() : nodes, 1.1, 200), 60);
+    refit.current = true;
   };
   const chosen = nodes.filter((n) => n.selected);
   const ids = chosen.length > 0 ? chosen.map((n) => n.id) : selected ? [selected] : [];
@@ -147,7 +157,12 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     select(hit.id);
     void flow.setCenter(hit.position.x + size.width / 2, hit.position.y + size.height / 2, { zoom: 0.9, duration: 200 });
   };
-  const toggle = (layer: (typeof layers)[number]) => { const next = new Set(on); if (!next.delete(layer)) next.add(layer); setOn(next); };
+  const toggle = (layer: (typeof layers)[number]) => {
+    const next = new Set(on);
+    if (!next.delete(layer)) next.add(layer);
+    refit.current = layer !== 'calls';
+    setOn(next);
+  };
   const wide = nodes.length > 200;
   return (
     <Weighing.Provider value={weighing}>
