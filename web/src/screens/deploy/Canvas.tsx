@@ -25,7 +25,7 @@ const nodeTypes = { object: ObjectBox };
 const edgeTypes = { line: Line };
 const none: never[] = [];
 /** Above this many objects, the graph from afar is one picture. */
-const many = 300, farBelow = 0.5;
+const many = 150, farBelow = 0.5;
 const layers = ['routing', 'configuration', 'security', 'external', 'calls'] as const;
 
 export function commit(splits: Record<string, Split>): void {
@@ -113,7 +113,8 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     const { x, y } = at[selected]!, { transform: [left, top, zoom], width, height } = api.getState();
     const sx = x * zoom + left, sy = y * zoom + top;
     const seen = sx > 0 && sy > 0 && sx + size.width * zoom < width && sy + size.height * zoom < height;
-    if (!seen) void flow.setCenter(x + size.width / 2, y + size.height / 2, { zoom: Math.max(zoom, farBelow), duration: 200 });
+    if (!seen && nodes.length <= 60) fit(nodes, 1.1, 200);
+    else if (!seen) void flow.setCenter(x + size.width / 2, y + size.height / 2, { zoom: Math.max(zoom, farBelow), duration: 200 });
   }, [selected, there]);
 
   const onNodesChange = useCallback((changes: NodeChange<ObjectNode>[]) => {
@@ -163,7 +164,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     refit.current = layer !== 'calls';
     setOn(next);
   };
-  const wide = nodes.length > 200;
+  const wide = nodes.length > many;
   return (
     <Weighing.Provider value={weighing}>
       <section className={connecting ? 'stage connecting' : 'stage'} aria-label={t('deploy.graph')} onKeyDown={keys} onDrop={onDrop} onDragOver={(e) => { if (e.dataTransfer.types.includes(dragType)) { e.preventDefault(); e.dataTransfer.dropEffect = 'copy'; } }}>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphEdge, GraphNode, RouteAnswer } from '../../api/types';
 import { bundles, lit, rulesOf, weightOn, weightText } from './bundle';
-import { beside, boxAt, positions, shown, topology } from './layout';
+import { beside, boxAt, positions, shown, size, stack, strips, topology } from './layout';
 
 const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, layer: 'routing', name, namespace: 'default', ...more });
 const nodes = [
@@ -46,6 +46,22 @@ describe('layout', () => {
     expect(at[hpa.id]).toEqual({ x: 880, y: 300 });
     expect(at[map.id]!.y).toBeGreaterThan(300);
     expect(beside(base, [], [])).toBe(base);
+  });
+});
+
+describe('strips', () => {
+  it('are what hangs together without the Gateways', () => {
+    const other = node('VirtualService', 'other');
+    const parts = strips([...nodes, other], [...edges, { id: 'o', from: 'Gateway/default/main-gw', to: other.id, kind: 'binds' }]);
+    expect(parts.map((p) => p.length)).toEqual([5, 1, 1, 1]);
+  });
+  it('lie below each other, and nothing on anything else', () => {
+    const a = node('Service', 'a'), b = node('Service', 'b'), c = node('Service', 'c');
+    const at = stack([[a, b], [c]], [[10, 20], [0]]);
+    expect(at[a.id]!.y).toBe(0);
+    expect(at[b.id]!.y).toBeGreaterThanOrEqual(size.height);
+    expect(at[c.id]!.y).toBeGreaterThanOrEqual(at[b.id]!.y + size.height);
+    expect(at[a.id]!.x).toBe(at[c.id]!.x);
   });
 });
 

@@ -52,7 +52,7 @@ export function routed(nodes: GraphNode[], edges: GraphEdge[]): { nodes: GraphNo
   return { nodes: base, edges: edges.filter((e) => e.kind !== 'calls' && ids.has(e.from) && ids.has(e.to)) };
 }
 
-interface Elk { layout(graph: unknown): Promise<{ children?: { id: string; x?: number; y?: number }[] }> }
+interface Elk { layout(graph: unknown): Promise<{ children?: { id: string; y?: number }[] }> }
 let elk: Promise<Elk> | undefined;
 const cache = new Map<string, Record<string, Point>>();
 
@@ -62,25 +62,92 @@ async function engine(): Promise<Elk> {
 }
 
 const column: Record<string, number> = { Gateway: 0, Ingress: 0, VirtualService: 1, HTTPRoute: 1, Subset: 2, Service: 3, ServiceEntry: 3, External: 3, Host: 3 };
+const columnOf = (n: GraphNode): number => column[n.kind] ?? 4;
+const across = size.width + 96, gap = 26;
 
-/** Positions (of corners) of the routing by ELK, in a worker, in columns from Gateway to workloads. */
+/** What belongs together: the parts of the graph that hang together without the Gateways, which hold all of them. */
+export function strips(nodes: GraphNode[], edges: GraphEdge[]): GraphNode[][] {
+  const root = new Map(nodes.map((n) => [n.id, n.id]));
+  const find = (id: string): string => { let at = id; while (root.get(at) !== at) { root.set(at, root.get(root.get(at)!)!); at = root.get(at)!; } return at; };
+  const gateways = new Set(nodes.filter((n) => columnOf(n) === 0).map((n) => n.id));
+  for (const e of edges) if (!gateways.has(e.from) && !gateways.has(e.to)) root.set(find(e.to), find(e.from));
+  const found = new Map<string, GraphNode[]>();
+  for (const n of nodes) if (!gateways.has(n.id)) found.set(find(n.id), [...(found.get(find(n.id)) ?? []), n]);
+  return [...found.values()];
+}
+
+/** Heights by ELK for one strip; strips of the same shape are laid out once. */
+async function heights(strip: GraphNode[], edges: GraphEdge[], known: Map<string, Promise<number[]>>): Promise<number[]> {
+  const index = new Map(strip.map((n, i) => [n.id, i]));
+  const lines = [...new Set(edges.map((e) => `${index.get(e.from)}>${index.get(e.to)}`))];
+  const shape = JSON.stringify([strip.map(columnOf), lines]);
+  const before = known.get(shape);
+  if (before) return before;
+  const laid = (async () => {
+    const { children } = await (await (elk ??= engine())).layout({
+      id: 'root',
+      layoutOptions: {
+        'elk.algorithm': 'layered', 'elk.direction': 'RIGHT', 'elk.partitioning.activate': 'true', 'elk.spacing.nodeNode': String(gap), 'elk.spacing.edgeNode': String(gap),
+        'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES', 'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX', 'elk.separateConnectedComponents': 'false',
+      },
+      children: strip.map((n, i) => ({ id: String(i), ...size, layoutOptions: { 'elk.partitioning.partition': String(columnOf(n)) } })),
+      edges: lines.map((l, i) => ({ id: `e${i}`, sources: [l.split('>')[0]!], targets: [l.split('>')[1]!] })),
+    });
+    const ys = new Array<number>(strip.length).fill(0);
+    for (const c of children ?? []) ys[Number(c.id)] = Math.round(c.y ?? 0);
+    return ys;
+  })();
+  known.set(shape, laid);
+  return laid;
+}
+
+/** Positions (of corners) of the routing: strips one below the other by ELK, in a worker, in columns from Gateway to workloads. */
 export async function arrange(all: GraphNode[], allEdges: GraphEdge[]): Promise<Record<string, Point>> {
   const { nodes, edges } = routed(all, allEdges);
   const key = topology(nodes, edges);
-  const known = cache.get(key);
-  if (known) return known;
-  const laid = await (await (elk ??= engine())).layout({
-    id: 'root',
-    layoutOptions: {
-      'elk.algorithm': 'layered', 'elk.direction': 'RIGHT', 'elk.partitioning.activate': 'true', 'elk.layered.spacing.nodeNodeBetweenLayers': '96', 'elk.spacing.nodeNode': '26', 'elk.spacing.edgeNode': '26', 'elk.layered.spacing.edgeNodeBetweenLayers': '20',
-      'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES', 'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX', 'elk.separateConnectedComponents': 'false',
-    },
-    children: nodes.map((n) => ({ id: n.id, ...size, layoutOptions: { 'elk.partitioning.partition': String(column[n.kind] ?? 4) } })),
-    edges: edges.map((e) => ({ id: e.id, sources: [e.from], targets: [e.to] })),
-  });
-  const points = Object.fromEntries((laid.children ?? []).map((c) => [c.id, { x: Math.round(c.x ?? 0), y: Math.round(c.y ?? 0) }]));
+  const kept = cache.get(key);
+  if (kept) return kept;
+  const parts = strips(nodes, edges);
+  const of = new Map(parts.flatMap((s, i) => s.map((n) => [n.id, i] as const)));
+  const inner: GraphEdge[][] = parts.map(() => []);
+  for (const e of edges) if (of.has(e.from) && of.get(e.from) === of.get(e.to)) inner[of.get(e.from)!]!.push(e);
+  const known = new Map<string, Promise<number[]>>();
+  const ys = await Promise.all(parts.map((s, i) => heights(s, inner[i]!, known)));
+  const points = stack(parts, ys);
+  gateways(nodes.filter((n) => !of.has(n.id)), edges, points);
   cache.set(key, points);
   return points;
+}
+
+/** Puts strips below each other; in a column, nothing lies on anything else. */
+export function stack(parts: GraphNode[][], ys: number[][]): Record<string, Point> {
+  const points: Record<string, Point> = {};
+  let top = 0;
+  parts.forEach((strip, i) => {
+    const low = Math.min(...ys[i]!), bottoms = new Map<number, number>();
+    const sorted = strip.map((n, j) => ({ n, y: ys[i]![j]! - low })).sort((a, b) => a.y - b.y);
+    for (const { n, y } of sorted) {
+      const c = columnOf(n), at = Math.max(top + y, bottoms.get(c) ?? 0);
+      points[n.id] = { x: c * across, y: at };
+      bottoms.set(c, at + size.height + gap);
+    }
+    top = Math.max(...bottoms.values()) + gap / 2;
+  });
+  return points;
+}
+
+/** Puts Gateways and the like beside the middle of what they lead to. */
+function gateways(some: GraphNode[], edges: GraphEdge[], points: Record<string, Point>): void {
+  const middle = (n: GraphNode) => {
+    const found = edges.flatMap((e) => (e.from === n.id && points[e.to] ? [points[e.to]!.y] : []));
+    return found.length > 0 ? found.reduce((s, y) => s + y, 0) / found.length : 0;
+  };
+  let free = -Infinity;
+  for (const { n, y } of some.map((g) => ({ n: g, y: middle(g) })).sort((a, b) => a.y - b.y)) {
+    const at = Math.round(Math.max(y, free));
+    points[n.id] = { x: 0, y: at };
+    free = at + size.height + gap;
+  }
 }
 
 /** What was placed by hand stands; the rest lies as it was arranged. Saved boxes name their centre. */
