@@ -3,7 +3,7 @@ import type {
   RouteAnswer, RouteQuestion, StormDocument, ToppingGroup, Workspace,
 } from './types';
 
-const base = '/api/v1';
+export const base = '/api/v1';
 
 /** What the server answered instead of a result: an RFC 9457 problem. The message is the command line's own text. */
 export class ApiError extends Error {
@@ -38,7 +38,7 @@ interface Call {
   signal?: AbortSignal;
 }
 
-async function call<T>(method: string, path: string, { body, form, ifMatch, isNew, signal }: Call = {}): Promise<Tagged<T>> {
+export async function call<T>(method: string, path: string, { body, form, ifMatch, isNew, signal }: Call = {}): Promise<Tagged<T>> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (method !== 'GET') headers['X-Meshstorm'] = '1';
   if (body !== undefined) headers['Content-Type'] = 'application/json';
@@ -68,13 +68,13 @@ async function call<T>(method: string, path: string, { body, form, ifMatch, isNe
   return { value: value as T, etag: answer.headers.get('ETag') ?? '' };
 }
 
-const id = (workspace: string) => `/workspaces/${encodeURIComponent(workspace)}`;
+export const id = (workspace: string) => `/workspaces/${encodeURIComponent(workspace)}`;
 const tail = (path: string) => path.split('/').map(encodeURIComponent).join('/');
 const tagged = async <T extends { revision: string }>(answer: Promise<Tagged<T>>): Promise<Tagged<T>> => {
   const { value, etag } = await answer;
   return { value, etag: etag || `"${value.revision}"` };
 };
-const plain = async <T>(answer: Promise<Tagged<T>>): Promise<T> => (await answer).value;
+export const plain = async <T>(answer: Promise<Tagged<T>>): Promise<T> => (await answer).value;
 
 export const api = {
   signIn: (code: string) => plain(call<void>('POST', '/session', { body: { code } })),

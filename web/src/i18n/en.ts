@@ -1,8 +1,10 @@
+import { en as cluster } from './cluster';
 import { en as ask } from './ask';
 import { en as objects } from './objects';
 
 export const en = {
   ...ask,
+  ...cluster,
   ...objects,
   'app.name': 'meshstorm studio',
   'app.skip': 'Skip to content',

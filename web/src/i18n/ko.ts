@@ -1,9 +1,11 @@
+import { ko as cluster } from './cluster';
 import { ko as ask } from './ask';
 import type { en } from './en';
 import { ko as objects } from './objects';
 
 export const ko: Record<keyof typeof en, string> = {
   ...ask,
+  ...cluster,
   ...objects,
   'app.name': 'meshstorm 스튜디오',
   'app.skip': '본문으로 건너뛰기',

@@ -11,6 +11,7 @@ const paths = {
   unlock: 'M6 9V7a4 4 0 0 1 7.500-2M5 9h10v7H5z',
   file: 'M6 3h6l3 3v11H6zM12 3v3h3',
   folder: 'M3 6h5l2 2h7v8H3z',
+  copy: 'M7 7h9v10H7zM4 13V3h9',
   download: 'M10 3v9M6 9l4 4 4-4M4 16h12',
 };
 
