@@ -3,11 +3,13 @@ package studio
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/sse"
 
+	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/studio/jobs"
 	"github.com/meshstorm/meshstorm/studio/live"
 )
@@ -41,6 +43,7 @@ func (s *Server) registerCluster(api huma.API) {
 			}
 			return &plain[live.Cluster]{s.clusters.View(ctx, at)}, nil
 		})
+	s.registerClusterParts(api)
 	watch := operation("watch-cluster", http.MethodGet, "/workspaces/{id}/cluster/events", "cluster", "Be told what runs of a workspace, at once and whenever it changes")
 	watch.Middlewares = before(api, s.isWorkspace)
 	sse.Register(api, watch, map[string]any{"state": live.Cluster{}, "ping": Beat{}},
@@ -102,11 +105,21 @@ func clusterProblem(err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
 		return problemOf(err)
-	case errors.Is(err, live.ErrContext):
+	case errors.Is(err, live.ErrNoPod):
+		return problem(http.StatusNotFound, err.Error())
+	case errors.Is(err, live.ErrContext), errors.Is(err, live.ErrRequest), errors.Is(err, cluster.ErrInput):
 		return problem(http.StatusUnprocessableEntity, err.Error())
 	}
 	if p := (*Problem)(nil); errors.As(err, &p) {
 		return problemOf(err)
 	}
 	return problem(http.StatusBadGateway, err.Error())
+}
+
+// reasonOf is why a stream ended; nothing where it came to its end.
+func reasonOf(err error) string {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
+		return ""
+	}
+	return err.Error()
 }

@@ -106,7 +106,7 @@ func (c *command) on(name string, yes bool) {
 func (c *command) spec(n *NewJob, target live.Target) jobs.Spec {
 	spec := jobs.Spec{
 		Verb: n.Verb, Workspace: n.Workspace, Context: target.Name, Service: c.what, Args: c.words, JSON: c.json, Fine: c.fine,
-		Command: append([]string{"meshstorm"}, c.words...),
+		Command: append([]string{"meshstorm"}, typed(c.words)...),
 		// One at a time changes a workspace in a cluster. What carries a canary on
 		// takes hours, and promote and abort are told to it.
 		Lane: "change " + target.Name + " " + n.Workspace,
@@ -120,6 +120,11 @@ func (c *command) spec(n *NewJob, target live.Target) jobs.Spec {
 		spec.Lane = "istio " + target.Name
 	}
 	return spec
+}
+
+// typed leaves out what only a program needs.
+func typed(words []string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "--yes" || w == "--output=json" })
 }
 
 // command builds the verb's command line.
@@ -207,6 +212,7 @@ func (c *command) shift(j *ShiftJob) error {
 		}
 		c.add(fmt.Sprintf("%s=%d", subset, j.Weights[subset]))
 	}
+	c.on("force", j.Force)
 	c.on("end", j.End)
 	return nil
 }
@@ -250,6 +256,9 @@ func (c *command) start(j *CanaryJob) {
 	}
 	c.flag("max-error-rate", j.MaxErrorRate)
 	c.flag("max-p95", j.MaxP95)
+	for _, name := range slices.Sorted(maps.Keys(j.CanaryEnv)) {
+		c.flag("canary-env", name+"="+j.CanaryEnv[name])
+	}
 	c.on("accept-events", j.AcceptEvents)
 	if j.DryRun {
 		c.add("--dry-run")

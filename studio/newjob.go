@@ -40,26 +40,28 @@ type IstioJob struct {
 // CanaryJob is what the canary verbs take; all but service are for canary-start,
 // and next for canary-resume.
 type CanaryJob struct {
-	Service      string `json:"service" pattern:"^[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?$"`
-	Image        string `json:"image,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,300}$" example:"shop/order:v2"`
-	Steps        []int  `json:"steps,omitempty" maxItems:"100" doc:"Percent, the last one 100. Default: 5, 20, 50, 100."`
-	Every        string `json:"every,omitempty" pattern:"^[0-9a-zµ.]{1,20}$" example:"2m" doc:"How long each step is watched; 0 waits for canary-resume after each."`
-	Header       string `json:"header,omitempty" maxLength:"300" example:"x-canary: true" doc:"Requests with it always go to the canary."`
-	Sticky       string `json:"sticky,omitempty" maxLength:"100" doc:"Name of a cookie that keeps each client on its side."`
-	Strategy     string `json:"strategy,omitempty" enum:"canary,blue-green"`
-	MinRequests  int    `json:"minRequests,omitempty" minimum:"0" doc:"Requests that a step must see to be judged."`
-	MaxErrorRate string `json:"maxErrorRate,omitempty" pattern:"^[0-9.]{1,20}%?$" example:"1%"`
-	MaxP95       string `json:"maxP95,omitempty" pattern:"^[0-9a-zµ.]{1,20}$" example:"500ms"`
-	AcceptEvents bool   `json:"acceptEvents,omitempty" doc:"Start though the canary will consume events whatever its weight."`
-	Force        bool   `json:"force,omitempty" doc:"With canary-promote: in spite of what was measured."`
-	Next         bool   `json:"next,omitempty" doc:"With canary-resume: go to the next step even if this one had too few requests or could not be measured."`
-	DryRun       bool   `json:"dryRun,omitempty" doc:"With canary-start: only say what would be done; the result is docs/schema/canary-start.json."`
+	Service      string            `json:"service" pattern:"^[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?$"`
+	Image        string            `json:"image,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,300}$" example:"shop/order:v2"`
+	Steps        []int             `json:"steps,omitempty" maxItems:"100" doc:"Percent, the last one 100. Default: 5, 20, 50, 100."`
+	Every        string            `json:"every,omitempty" pattern:"^[0-9a-zµ.]{1,20}$" example:"2m" doc:"How long each step is watched; 0 waits for canary-resume after each."`
+	Header       string            `json:"header,omitempty" maxLength:"300" example:"x-canary: true" doc:"Requests with it always go to the canary."`
+	Sticky       string            `json:"sticky,omitempty" maxLength:"100" doc:"Name of a cookie that keeps each client on its side."`
+	Strategy     string            `json:"strategy,omitempty" enum:"canary,blue-green"`
+	MinRequests  int               `json:"minRequests,omitempty" minimum:"0" doc:"Requests that a step must see to be judged."`
+	MaxErrorRate string            `json:"maxErrorRate,omitempty" pattern:"^[0-9.]{1,20}%?$" example:"1%"`
+	MaxP95       string            `json:"maxP95,omitempty" pattern:"^[0-9a-zµ.]{1,20}$" example:"500ms"`
+	AcceptEvents bool              `json:"acceptEvents,omitempty" doc:"Start though the canary will consume events whatever its weight."`
+	CanaryEnv    map[string]string `json:"canaryEnv,omitempty" maxProperties:"50" doc:"For the canary only, such as the variable that keeps it from consuming events."`
+	Force        bool              `json:"force,omitempty" doc:"With canary-promote: in spite of what was measured."`
+	Next         bool              `json:"next,omitempty" doc:"With canary-resume: go to the next step even if this one had too few requests or could not be measured."`
+	DryRun       bool              `json:"dryRun,omitempty" doc:"With canary-start: only say what would be done; the result is docs/schema/canary-start.json."`
 }
 
 // ShiftJob is what shift takes.
 type ShiftJob struct {
 	Service string         `json:"service" pattern:"^[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?$"`
 	Weights map[string]int `json:"weights,omitempty" doc:"Percent by subset, 100 in sum." example:"{\"stable\":90,\"canary\":10}"`
+	Force   bool           `json:"force,omitempty" doc:"Move traffic to subsets without ready pods too, which is then answered with 503."`
 	End     bool           `json:"end,omitempty" doc:"Give the weights of the files back, or those said, and hold nothing any more."`
 }
 

@@ -3,14 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/cluster"
-	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/workspace"
 )
 
@@ -76,35 +72,11 @@ func (a *app) wantedFiles(args, files []string) (*wanted, error) {
 
 // objectsOf turns documents into objects; what is no object is bad input.
 func objectsOf(in *check.Input) ([]cluster.Object, error) {
-	faults := in.Errors
-	var all []cluster.Object
-	for _, d := range in.Documents {
-		if d.Node == nil {
-			continue
-		}
-		data, err := d.JSON()
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s:%d: %w", d.Path, d.Line, err))
-			continue
-		}
-		o := &unstructured.Unstructured{}
-		if err := o.UnmarshalJSON(data); err != nil {
-			faults = append(faults, fmt.Errorf("%s:%d: %w; expected an object with apiVersion, kind and metadata.name", d.Path, d.Line, err))
-			continue
-		}
-		all = append(all, cluster.Object{Unstructured: o, File: d.Path, Line: d.Line, Locate: locate(d)})
-	}
-	if len(faults) > 0 {
-		return nil, &exit{ExitUsage, errors.Join(faults...)}
+	all, err := cluster.Objects(in.Documents)
+	if faults := errors.Join(append(in.Errors, err)...); faults != nil {
+		return nil, &exit{ExitUsage, faults}
 	}
 	return all, nil
-}
-
-func locate(d *manifest.Document) func(string) int {
-	return func(field string) int {
-		line, _, _ := d.Locate(field)
-		return line
-	}
 }
 
 // clusterError gives an error of the cluster packages its exit code.
