@@ -23,11 +23,11 @@ import (
 
 // patience is how long something may take to appear. It is a safety net for a
 // busy machine, not a measure.
-const patience = 60 * time.Second
+const patience = 45 * time.Second
 
 // Run runs a package's tests with one Chromium. Without one it fails with what
 // installs it, unless NO_BROWSER is set.
-func Run(m *testing.M) int {
+func Run(m interface{ Run() int }) int {
 	if os.Getenv("NO_BROWSER") != "" {
 		fmt.Fprintln(os.Stderr, "NO_BROWSER is set: the tests in a browser do not run")
 		return 0
@@ -189,6 +189,12 @@ func (s *Studio) Read(path string) string {
 		s.t.Fatal(err)
 	}
 	return string(data)
+}
+
+// Exists tells whether such a file is there.
+func (s *Studio) Exists(path string) bool {
+	_, err := os.Stat(filepath.Join(s.Root, filepath.FromSlash(path)))
+	return err == nil
 }
 
 // Write writes such a file, as another program would.

@@ -48,6 +48,12 @@ func (p *Page) Type(text string) {
 	}
 }
 
+// focusFunction tells whether the focus is on a node, or on the control inside
+// of one that cannot have it.
+const focusFunction = `function () {
+  return document.activeElement === this || this.contains(document.activeElement) && !this.hasAttribute('tabindex') && !/^(BODY|MAIN|SECTION|DIV)$/.test(this.tagName);
+}`
+
 // TabTo moves the focus with the Tab key until it is on something, as who has
 // no mouse must be able to.
 func (p *Page) TabTo(role, name string) {
@@ -59,9 +65,16 @@ func (p *Page) tab(key, role, name string) {
 	p.t.Helper()
 	const far = 400
 	for range far {
-		found := p.wait(role, name)
-		if on, err := call[bool](p, found.node, `function () { return document.activeElement === this || this.contains(document.activeElement) && this.getAttribute('tabindex') === null && !/^(BODY|MAIN|SECTION|DIV)$/.test(this.tagName) }`); err == nil && on {
-			return
+		p.wait(role, name)
+		found, err := p.find(role, name)
+		for _, f := range found {
+			if on, failed := call[bool](p, f.node, focusFunction); err == nil && failed == nil && on {
+				return
+			}
+		}
+		// In an editor Tab indents; after Escape it leaves, as CodeMirror has it.
+		if Eval[bool](p, `document.activeElement?.classList.contains('cm-content') ?? false`) {
+			p.Press("Escape")
 		}
 		p.Press(key)
 	}

@@ -20,7 +20,7 @@ export function Command({ words }: { words: string[] }) {
   </Group>;
 }
 
-const colours = { running: 'blue.8', done: 'green.9', failed: 'red.9', stopped: 'gray.7' } as const;
+const colours = { running: 'blue.8', done: '#237032', failed: 'red.9', stopped: 'gray.7' } as const;
 
 export function JobView({ followed, close }: { followed: Followed; close: () => void }) {
   const { t } = useTranslation();

@@ -75,7 +75,7 @@ export function RequestCard({ context, gateway }: { context: string; gateway: st
     </form>
     {failure && <Text size="sm" role="alert" className="bad" mt="xs">{sentence(failure, t)}</Text>}
     {answer && <div role="status">
-      <Group gap="xs" mt="xs"><Badge color={good ? 'green.9' : 'red.9'} variant="filled">{answer.status} {answer.statusText}</Badge><Text size="sm" className="muted">{t('request.took', { ms: Math.round(answer.millis) })}</Text>
+      <Group gap="xs" mt="xs"><Badge color={good ? '#237032' : 'red.9'} variant="filled">{answer.status} {answer.statusText}</Badge><Text size="sm" className="muted">{t('request.took', { ms: Math.round(answer.millis) })}</Text>
         {Object.values(split).reduce((a, b) => a + b, 0) > 1 && <Text size="sm">{Object.entries(split).sort().map(([who, n]) => `${who}: ${n}`).join(', ')}</Text>}</Group>
       <details><summary>{t('request.headers', { count: answer.headers?.length ?? 0 })}</summary><Table verticalSpacing={2}><Table.Tbody>{(answer.headers ?? []).map(([n, v], i) => <Table.Tr key={i}><Table.Td>{n}</Table.Td><Table.Td style={{ overflowWrap: 'anywhere' }}>{v}</Table.Td></Table.Tr>)}</Table.Tbody></Table></details>
       <pre className="log tall" tabIndex={0} aria-label={t('request.answer')}>{pretty(answer)}{answer.truncated ? '\n…' : ''}</pre>

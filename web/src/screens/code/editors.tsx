@@ -10,6 +10,7 @@ import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutt
 import { tags } from '@lezer/highlight';
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef } from 'react';
+import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Finding } from '../../api/types';
 
@@ -90,7 +91,7 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
         extensions: [
           words(lang), common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(),
           keymap.of([{ key: 'Mod-s', run: () => { commit(); return false; } }, ...defaultKeymap, ...historyKeymap, indentWithTab]),
-          EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
+          EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label, 'aria-description': i18next.t('code.leave'), tabindex: '0' }),
           EditorView.updateListener.of((u) => {
             if (u.docChanged && u.transactions.some((tr) => tr.isUserEvent('input') || tr.isUserEvent('delete') || tr.isUserEvent('undo') || tr.isUserEvent('redo') || tr.isUserEvent('move'))) {
               clearTimeout(timer);
