@@ -34,22 +34,28 @@ func mall(b *testing.B, s *browser.Studio, name string, contexts int) {
 }
 
 // frames counts the frames of two seconds while the view is dragged, or zoomed,
-// to and fro.
+// to and fro: frames per second, boxes on the page on average, and how many
+// views there were.
 const frames = `new Promise((done) => {
 	const pane = document.querySelector('.react-flow__pane'), r = pane.getBoundingClientRect();
 	const x = r.x + r.width * 0.6, y = r.y + r.height * 0.8;
 	const mouse = (type, target, dx, dy) => target.dispatchEvent(new MouseEvent(type, {bubbles: true, cancelable: true, view: window, button: 0, buttons: type === 'mouseup' ? 0 : 1, clientX: x + dx, clientY: y + dy}));
 	const zooming = %v;
 	if (!zooming) mouse('mousedown', pane, 0, 0);
+	const where = () => getComputedStyle(document.querySelector('.react-flow__viewport')).transform;
+	const seen = new Set();
+	let boxes = 0;
 	let n = 0, begin;
 	const step = (now) => {
 		begin ??= now;
 		if (now - begin > 2000) {
 			if (!zooming) mouse('mouseup', window, 0, 0);
-			done(n * 1000 / (now - begin));
+			done([n * 1000 / (now - begin), boxes / n, seen.size]);
 			return;
 		}
 		n++;
+		seen.add(where());
+		boxes += document.querySelectorAll('.react-flow__node').length;
 		const angle = (now - begin) / 2000 * 2 * Math.PI;
 		if (zooming) pane.dispatchEvent(new WheelEvent('wheel', {bubbles: true, cancelable: true, view: window, clientX: x, clientY: y, deltaY: 18 * Math.sign(Math.cos(2 * angle))}));
 		else mouse('mousemove', window, 600 * Math.sin(angle), 350 * Math.sin(2 * angle));
@@ -62,7 +68,7 @@ const frames = `new Promise((done) => {
 const zoomTo = `(() => {
 	const pane = document.querySelector('.react-flow__pane'), r = pane.getBoundingClientRect();
 	const scale = new DOMMatrix(getComputedStyle(document.querySelector('.react-flow__viewport')).transform).a;
-	pane.dispatchEvent(new WheelEvent('wheel', {bubbles: true, cancelable: true, view: window, clientX: r.x + r.width * 0.62, clientY: r.y + r.height * 0.5, deltaY: -Math.log2(%v / scale) / 0.002}));
+	pane.dispatchEvent(new WheelEvent('wheel', {bubbles: true, cancelable: true, view: window, clientX: r.x + (208 + r.width) / 2, clientY: r.y + r.height * 0.5, deltaY: -Math.log2(%v / scale) / 0.002}));
 	return true;
 })()`
 
@@ -79,16 +85,31 @@ func BenchmarkFrames(b *testing.B) {
 			p.Goto("/w/big/deploy")
 			p.Until(drawn)
 			p.Settle()
-			var all, reading, zoomed []float64
+			var all, reading, zoomed, boxes []float64
+			move := func(zooming bool) (fps, boxes float64) {
+				got := browser.Eval[[]float64](p, fmt.Sprintf(frames, zooming))
+				if got[2] < 10 {
+					b.Fatalf("the view hardly moved: %v", got)
+				}
+				return got[0], got[1]
+			}
 			for b.Loop() {
-				all = append(all, browser.Eval[float64](p, fmt.Sprintf(frames, false)))
+				p.Click("button", "Show all")
+				p.Settle()
+				fps, _ := move(false)
+				all = append(all, fps)
 				p.Shot("all")
-				browser.Eval[bool](p, fmt.Sprintf(zoomTo, 0.9))
+				p.Click("button", "Show all")
+				p.Settle()
+				browser.Eval[bool](p, fmt.Sprintf(zoomTo, 0.8))
 				p.Settle()
 				p.Shot("reading")
-				reading = append(reading, browser.Eval[float64](p, fmt.Sprintf(frames, false)))
-				zoomed = append(zoomed, browser.Eval[float64](p, fmt.Sprintf(frames, true)))
+				fps, seen := move(false)
+				reading, boxes = append(reading, fps), append(boxes, seen)
+				fps, _ = move(true)
+				zoomed = append(zoomed, fps)
 			}
+			b.ReportMetric(best(boxes), "boxes-seen")
 			b.ReportMetric(best(all), "fps-all")
 			b.ReportMetric(best(reading), "fps-reading")
 			b.ReportMetric(best(zoomed), "fps-zooming")

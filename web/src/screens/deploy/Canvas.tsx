@@ -19,6 +19,7 @@ import { Overview } from './Overview';
 import { Line, type LineEdge, ObjectBox, type ObjectNode, Weighing, toneOf } from './parts';
 import { linesOf } from './lines';
 import { useKeys } from './useKeys';
+import { useWindow } from './useWindow';
 import type { Split } from './weights';
 
 const nodeTypes = { object: ObjectBox };
@@ -158,28 +159,29 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     select(hit.id);
     void flow.setCenter(hit.position.x + size.width / 2, hit.position.y + size.height / 2, { zoom: 0.9, duration: 200 });
   };
+  const wide = nodes.length > many;
+  const { near, lines, rest } = useWindow(nodes, edges, wide && !far);
   const toggle = (layer: (typeof layers)[number]) => {
     const next = new Set(on);
     if (!next.delete(layer)) next.add(layer);
     refit.current = layer !== 'calls';
     setOn(next);
   };
-  const wide = nodes.length > many;
   return (
     <Weighing.Provider value={weighing}>
       <section className={connecting ? 'stage connecting' : 'stage'} aria-label={t('deploy.graph')} onKeyDown={keys} onDrop={onDrop} onDragOver={(e) => { if (e.dataTransfer.types.includes(dragType)) { e.preventDefault(); e.dataTransfer.dropEffect = 'copy'; } }}>
         {!readOnly && <Palette insert={(a) => objects.add(a, chosen.length === 1 ? chosen[0]!.data.node : undefined)} />}
         {!placed && <div className="centred"><Loader size="sm" /> {t('deploy.laying')}</div>}
         <ReactFlow<ObjectNode, LineEdge>
-          nodes={far ? none : nodes} edges={far ? none : edges} nodeTypes={nodeTypes} edgeTypes={edgeTypes} onNodesChange={onNodesChange}
+          nodes={far ? none : near} edges={far ? none : lines} nodeTypes={nodeTypes} edgeTypes={edgeTypes} onNodesChange={onNodesChange}
           onNodeDragStop={(_, __, some) => moved(some)} onSelectionDragStop={(_, some) => moved(some)}
           onKeyUp={(e) => { if (e.key.startsWith('Arrow') && (e.target as HTMLElement).closest('.react-flow__node') && chosen.length > 0) moved(chosen); }}
           onPaneClick={pick} nodesConnectable={!readOnly} isValidConnection={(c) => objects.judge(c.source, c.target).ok} onConnect={(c: Connection) => objects.connect(c.source, c.target)}
           onConnectStart={() => setConnecting(true)} onConnectEnd={onConnectEnd} deleteKeyCode={null} minZoom={0.05} snapToGrid snapGrid={[4, 4]}
-          onlyRenderVisibleElements={wide} colorMode={scheme} elevateNodesOnSelect={false} multiSelectionKeyCode={['Meta', 'Control']}
+          colorMode={scheme} elevateNodesOnSelect={false} multiSelectionKeyCode={['Meta', 'Control']}
         >
           {!wide && <Background gap={20} />}
-          {far && <Overview nodes={nodes} edges={edges} scheme={scheme} label={t('canvas.far', { count: nodes.length })} />}
+          {far ? <Overview nodes={nodes} edges={edges} scheme={scheme} label={t('canvas.far', { count: nodes.length })} /> : rest.length > 0 && <Overview nodes={nodes} edges={rest} scheme={scheme} />}
           <Controls showInteractive={false} showFitView={false} position="bottom-right"><ControlButton onClick={() => fit(nodes, 1.1, 200)} title={t('canvas.fit')} aria-label={t('canvas.fit')}><svg viewBox="0 0 20 20" fill="none" stroke="currentColor" strokeWidth="2" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" style={{ fill: 'none' }} /></svg></ControlButton></Controls>
           <Corner position="top-right">
             {chosen.length > 1
@@ -192,7 +194,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
                   {layers.filter((l) => l === 'routing' || l === 'configuration' || (l === 'calls' ? (graph.edges ?? []).some((e) => e.kind === 'calls') : (graph.nodes ?? []).some((n) => n.layer === l))).map((l) => <Checkbox key={l} size="xs" label={t(`layer.${l}`)} checked={on.has(l)} onChange={() => toggle(l)} />)}
                 </div>}
           </Corner>
-          {nodes.length > 40 && nodes.length <= 1000 && !far && <MiniMap position="bottom-left" pannable zoomable nodeColor={(n) => toneOf((n as ObjectNode).data.node)} />}
+          {nodes.length > 40 && !wide && <MiniMap position="bottom-left" pannable zoomable nodeColor={(n) => toneOf((n as ObjectNode).data.node)} />}
         </ReactFlow>
       </section>
     </Weighing.Provider>

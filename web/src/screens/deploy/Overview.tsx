@@ -7,10 +7,10 @@ import { type LineEdge, type ObjectNode, toneOf } from './parts';
 const colours = ['--panel', '--line', '--ink', '--soft', '--lit', '--pubsub'] as const;
 type Colours = Record<(typeof colours)[number], string>;
 
-interface Scene { nodes: ObjectNode[]; edges: LineEdge[]; at: Map<string, Point> }
+interface Scene { nodes: ObjectNode[]; edges: LineEdge[]; at: Map<string, Point>; bent: boolean }
 
 /** The picture from afar: boxes and lines on one canvas, without an element for each. */
-function draw(context: CanvasRenderingContext2D, { nodes, edges, at }: Scene, view: Viewport, width: number, height: number, c: Colours): void {
+function draw(context: CanvasRenderingContext2D, { nodes, edges, at, bent }: Scene, view: Viewport, width: number, height: number, c: Colours): void {
   const { x, y, zoom } = view;
   const left = -x / zoom, top = -y / zoom, right = left + width / zoom, bottom = top + height / zoom;
   context.setTransform(devicePixelRatio * zoom, 0, 0, devicePixelRatio * zoom, devicePixelRatio * x, devicePixelRatio * y);
@@ -20,8 +20,10 @@ function draw(context: CanvasRenderingContext2D, { nodes, edges, at }: Scene, vi
       if (Boolean(e.data?.lit) !== lit) continue;
       const a = at.get(e.source), b = at.get(e.target);
       if (!a || !b || Math.max(a.x, b.x) + size.width < left || Math.min(a.x, b.x) > right || Math.max(a.y, b.y) + size.height < top || Math.min(a.y, b.y) > bottom) continue;
-      context.moveTo(a.x + size.width, a.y + size.height / 2);
-      context.lineTo(b.x, b.y + size.height / 2);
+      const x1 = a.x + size.width, y1 = a.y + size.height / 2, y2 = b.y + size.height / 2;
+      context.moveTo(x1, y1);
+      if (bent) context.bezierCurveTo((x1 + b.x) / 2, y1, (x1 + b.x) / 2, y2, b.x, y2);
+      else context.lineTo(b.x, y2);
     }
     context.strokeStyle = lit ? c['--lit'] : c['--soft'];
     context.lineWidth = (lit ? 2.5 : 1) / zoom;
@@ -54,15 +56,23 @@ function draw(context: CanvasRenderingContext2D, { nodes, edges, at }: Scene, vi
   context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-/** Draws again only when the view moves or what is shown changes; no element of the page changes meanwhile. */
-export function Overview({ nodes, edges, scheme, label }: { nodes: ObjectNode[]; edges: LineEdge[]; scheme: string; label: string }) {
+interface Props {
+  nodes: ObjectNode[];
+  edges: LineEdge[];
+  scheme: string;
+  /** Without one it is decoration: lines behind boxes that are elements. */
+  label?: string;
+}
+
+/** Draws again only when the view moves or what is shown changes; no element of the page changes meanwhile. Up close it draws lines alone. */
+export function Overview({ nodes, edges, scheme, label }: Props) {
   const ref = useRef<HTMLCanvasElement>(null);
   const store = useStoreApi();
   useEffect(() => {
     const canvas = ref.current!, context = canvas.getContext('2d')!;
     const style = getComputedStyle(canvas);
     const c = Object.fromEntries(colours.map((k) => [k, style.getPropertyValue(k)])) as Colours;
-    const scene: Scene = { nodes, edges, at: new Map(nodes.map((n) => [n.id, n.position])) };
+    const scene: Scene = { nodes: label ? nodes : [], edges, at: new Map(nodes.map((n) => [n.id, n.position])), bent: !label };
     let frame = 0, seen = '';
     const paint = () => {
       frame = 0;
@@ -80,6 +90,6 @@ export function Overview({ nodes, edges, scheme, label }: { nodes: ObjectNode[];
     paint();
     const stop = store.subscribe(soon);
     return () => { stop(); cancelAnimationFrame(frame); };
-  }, [nodes, edges, scheme, store]);
-  return <canvas ref={ref} className="overview" role="img" aria-label={label} />;
+  }, [nodes, edges, scheme, label, store]);
+  return <canvas ref={ref} className="overview" {...(label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': true })} />;
 }

@@ -5,7 +5,7 @@ import { Icon } from '../../shell/icons';
 import { type RuleWeights } from './bundle';
 import { type Split, sameSplit, setWeight, spreadEvenly } from './weights';
 
-const stop = (event: KeyboardEvent) => event.stopPropagation();
+const stop = (event: KeyboardEvent) => { if (event.key !== 'Escape') event.stopPropagation(); };
 
 /** One rule's weights: a slider and a number each, whose sum stays 100. */
 export function SplitEditor({ split, disabled, commit }: { split: Split; disabled: boolean; commit: (split: Split) => void }) {

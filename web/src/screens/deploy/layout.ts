@@ -119,16 +119,20 @@ export async function arrange(all: GraphNode[], allEdges: GraphEdge[]): Promise<
   return points;
 }
 
-/** Puts strips below each other; in a column, nothing lies on anything else. */
+/** Puts strips below each other, and many of them into several columns, as a newspaper does; nothing lies on anything else. */
 export function stack(parts: GraphNode[][], ys: number[][]): Record<string, Point> {
+  const tall = ys.reduce((sum, y) => sum + Math.max(...y) - Math.min(...y) + size.height + gap * 1.5, 0);
+  const wide = 5 * across;
+  const pages = tall < 6000 ? 1 : Math.max(1, Math.round(Math.sqrt((tall * 1.5) / wide)));
   const points: Record<string, Point> = {};
-  let top = 0;
+  let top = 0, page = 0;
   parts.forEach((strip, i) => {
+    if (top > tall / pages) { top = 0; page++; }
     const low = Math.min(...ys[i]!), bottoms = new Map<number, number>();
     const sorted = strip.map((n, j) => ({ n, y: ys[i]![j]! - low })).sort((a, b) => a.y - b.y);
     for (const { n, y } of sorted) {
       const c = columnOf(n), at = Math.max(top + y, bottoms.get(c) ?? 0);
-      points[n.id] = { x: c * across, y: at };
+      points[n.id] = { x: page * wide + c * across, y: at };
       bottoms.set(c, at + size.height + gap);
     }
     top = Math.max(...bottoms.values()) + gap / 2;

@@ -1,6 +1,6 @@
 import { Popover } from '@mantine/core';
 import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps, Handle, type Node, type NodeProps, Position, getBezierPath } from '@xyflow/react';
-import { createContext, memo, useContext, useState } from 'react';
+import { createContext, memo, useContext, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { GraphNode } from '../../api/types';
 import { type Bundle, type RuleWeights } from './bundle';
@@ -56,22 +56,24 @@ function Weight({ data, x, y }: { data: NonNullable<LineEdge['data']>; x: number
   const { t } = useTranslation();
   const { readOnly, rules, commit, choose } = useContext(Weighing);
   const [open, setOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
   const { weight, bundle, shown } = data;
   const editable = rules(bundle.from);
-  const chip = (
-    <button type="button" className={`weight nodrag nopan${weight === 0 ? ' zero' : ''}${data.lit ? ' lit' : ''}`} style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
-      aria-label={t('deploy.editWeight', { from: data.fromName, to: data.toName, weight: shown })} aria-haspopup="dialog"
+  const transform = `translate(-50%, -50%) translate(${x}px, ${y}px)`;
+  const was = useRef(false);
+  useEffect(() => { if (was.current && !open) button.current?.focus(); was.current = open; }, [open]);
+  // The popover is made when it opens: hundreds of weights would be slow to draw with one each.
+  return <>
+    <button ref={button} type="button" className={`weight nodrag nopan${weight === 0 ? ' zero' : ''}${data.lit ? ' lit' : ''}`} style={{ transform }}
+      aria-label={t('deploy.editWeight', { from: data.fromName, to: data.toName, weight: shown })} aria-haspopup="dialog" aria-expanded={open}
       onClick={() => { setOpen((o) => !o); choose(bundle.from); }}>{shown}</button>
-  );
-  if (editable.length === 0) return chip;
-  return (
-    <Popover opened={open} onChange={setOpen} width={400} trapFocus withArrow shadow="md" position="bottom" withinPortal>
-      <Popover.Target>{chip}</Popover.Target>
+    {open && editable.length > 0 && <Popover opened onChange={setOpen} width={400} trapFocus withArrow shadow="md" position="bottom" withinPortal>
+      <Popover.Target><span className="weight" style={{ transform, visibility: 'hidden', pointerEvents: 'none' }} /></Popover.Target>
       <Popover.Dropdown onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Escape') setOpen(false); }}>
         <WeightEditor rules={editable} readOnly={readOnly} commit={commit} />
       </Popover.Dropdown>
-    </Popover>
-  );
+    </Popover>}
+  </>;
 }
 
 /** Calls lead between objects of one column: an arc beside them, downwards on the right, upwards on the left. */

@@ -1,8 +1,6 @@
 import { type KeyboardEvent, useEffect } from 'react';
+import { typing } from '../../canvas/useClipboard';
 import type { Objects } from './objects/useObjects';
-
-const typing = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable], [role="dialog"], .cm-editor') !== null;
 
 /** Keys of the graph: delete, duplicate, zoom to selection; and the clipboard, which the browser tells of by events of its own. */
 export function useKeys(chosen: string[], objects: Objects, readOnly: boolean, zoom: () => void): (event: KeyboardEvent) => void {

@@ -5,14 +5,18 @@ import {
   Background, type Connection, Controls, type FinalConnectionState, MarkerType, MiniMap, Panel as Corner, ReactFlow, ReactFlowProvider,
   applyNodeChanges, type EdgeChange, type NodeChange, useReactFlow,
 } from '@xyflow/react';
-import { type DragEvent, type KeyboardEvent, useCallback, useEffect, useMemo, useState } from 'react';
+import { type DragEvent, type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Problem, StormView } from '../../api/types';
+import type { Problem } from '../../api/types';
+import { AlignBar } from '../../canvas/AlignBar';
+import { type How, align } from '../../canvas/align';
+import { useClipboard } from '../../canvas/useClipboard';
 import { type Place, navigate, to } from '../../router';
 import { edit, get, useStore } from '../../workspace/store';
 import { Arrow, type ArrowEdge } from './Arrow';
-import { add, arrows, connect, freeName, judge, place as put, remove, rename, stickers } from './document';
-import { type Kind, allKinds, kinds } from './kinds';
+import { copied, pasted } from './clipboard';
+import { add, arrows, connect, freeName, judge, move, place as put, remove, rename, stickers } from './document';
+import { type Kind, kinds, paletteKinds } from './kinds';
 import { nodesOf } from './nodes';
 import { Panel } from './Panel';
 import { Board, Sticker, type StickerNode } from './Sticker';
@@ -36,7 +40,7 @@ function Palette({ insert }: { insert: (kind: Kind) => void }) {
   return <section className="palette" aria-label={t('palette.title')}>
     <h2>{t('palette.title')}</h2>
     <p>{t('palette.hint')}</p>
-    {allKinds.map((k) => (
+    {paletteKinds.map((k) => (
       <button key={k} type="button" draggable onDragStart={(e) => { e.dataTransfer.setData(dragType, k); e.dataTransfer.effectAllowed = 'copy'; }} onClick={() => insert(k)}>
         <span className="swatch" style={{ background: kinds[k].colour }} />{t(`kind.${k}`)}
       </button>
@@ -58,7 +62,14 @@ function Canvas({ place }: { place: Place }) {
 
   const select = useCallback((id: string | null) => navigate(to.model(get().id, id ?? undefined), { replace: true }), []);
   const problems = useMemo(() => new Map<string, Problem[]>((canvas?.elements ?? []).filter((e) => e.problems?.length).map((e) => [e.id, e.problems!])), [canvas]);
-  useEffect(() => setNodes((before) => nodesOf(document, problems, before, selected)), [document, problems]);
+  /** What was pasted is chosen as soon as it is drawn. */
+  const arrived = useRef<Set<string> | null>(null);
+  useEffect(() => setNodes((before) => {
+    const next = nodesOf(document, problems, before, selected), fresh = arrived.current;
+    if (!fresh || !next.some((n) => fresh.has(n.id))) return next;
+    return next.map((n) => ({ ...n, selected: fresh.has(n.id) }));
+  }), [document, problems]);
+  useEffect(() => { arrived.current = null; }, [nodes]);
   useEffect(() => setNodes((before) => before.some((n) => n.selected && n.id === selected) ? before : before.map((n) => (n.selected !== (n.id === selected) ? { ...n, selected: n.id === selected } : n))), [selected]);
   useEffect(() => {
     // A provenance link names a sticker as TYPE/NAME.
@@ -87,25 +98,34 @@ function Canvas({ place }: { place: Place }) {
 
   /** Writes down where stickers were dragged, together with what a context took along. */
   const commitMoves = (moved: StickerNode[]) => {
-    const all = stickers(get().document!);
-    const boxes: Record<string, Partial<StormView>> = {};
-    for (const n of moved) {
-      const me = all.find((s) => s.id === n.id);
+    const now = get().document!;
+    const boxes = Object.fromEntries(moved.flatMap((n) => {
       const at = flow.getInternalNode(n.id)?.internals.positionAbsolute;
-      if (!me || !at) continue;
-      boxes[n.id] = { x: Math.round(at.x + me.view.width / 2), y: Math.round(at.y + me.view.height / 2) };
-    }
-    for (const n of moved) {
-      const me = all.find((s) => s.id === n.id), box = boxes[n.id];
-      if (me?.kind !== 'context' || !box) continue;
-      const dx = box.x! - me.view.x, dy = box.y! - me.view.y;
-      for (const child of flow.getNodes().filter((c) => c.parentId === n.id && !boxes[c.id])) {
-        const v = child.data.sticker.view;
-        boxes[child.id] = { x: v.x + dx, y: v.y + dy };
-      }
-    }
-    if (Object.entries(boxes).some(([id, b]) => { const v = all.find((s) => s.id === id)?.view; return v && (v.x !== b.x || v.y !== b.y); })) edit({ document: put(get().document!, boxes) });
+      return at ? [[n.id, { x: Math.round(at.x + (n.width ?? 0) / 2), y: Math.round(at.y + (n.height ?? 0) / 2) }]] : [];
+    }));
+    const next = move(now, boxes);
+    if (next !== now) edit({ document: next });
   };
+  const chosen = nodes.filter((n) => n.selected).map((n) => n.id);
+  if (selected && chosen.length === 0 && document.elements[selected]) chosen.push(selected);
+  const zoom = () => void flow.fitView({ nodes: chosen.map((id) => ({ id })), maxZoom: 1.5, padding: 0.2, duration: 200 });
+  const aligned = (how: How) => {
+    const now = get().document!;
+    const placed = stickers(now).filter((s) => chosen.includes(s.id)).map(({ id, view: v }) => ({ id, x: v.x - v.width / 2, y: v.y - v.height / 2, width: v.width, height: v.height }));
+    const size = new Map(placed.map((p) => [p.id, p]));
+    const to = Object.entries(align(placed, how)).map(([id, p]) => [id, { x: p.x + size.get(id)!.width / 2, y: p.y + size.get(id)!.height / 2 }]);
+    if (to.length > 0) edit({ document: move(now, Object.fromEntries(to) as Record<string, { x: number; y: number }>) });
+  };
+  const drop = () => { edit({ document: remove(get().document!, selected && !chosen.includes(selected) ? [...chosen, selected] : chosen) }); select(null); };
+  const takeIn = (text: string) => {
+    const made = pasted(get().document!, text, () => crypto.randomUUID());
+    if (!made) { notifications.show({ message: t('canvas.pasteNothing'), color: 'orange' }); return; }
+    arrived.current = new Set(made.ids);
+    edit({ document: made.document });
+    select(made.ids[0] ?? null);
+  };
+  const copy = () => copied(get().document!, chosen);
+  useClipboard({ copy, cut: readOnly ? undefined : drop, paste: readOnly ? undefined : takeIn });
 
   const insert = (kind: Kind, at?: { x: number; y: number }) => {
     const id = crypto.randomUUID();
@@ -131,13 +151,19 @@ function Canvas({ place }: { place: Place }) {
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (readOnly || (event.target as HTMLElement).closest('input, textarea, [contenteditable]')) return;
-    const chosen = nodes.filter((n) => n.selected).map((n) => n.id);
-    if (selected && !chosen.includes(selected)) chosen.push(selected);
-    if ((event.key === 'Delete' || event.key === 'Backspace') && chosen.length > 0) {
+    if ((event.key === 'Delete' || event.key === 'Backspace') && (chosen.length > 0 || selected)) {
       event.preventDefault();
-      edit({ document: remove(get().document!, chosen) });
-      select(null);
+      drop();
     }
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'd' && chosen.length > 0) {
+      event.preventDefault();
+      takeIn(copy() ?? '');
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'a') {
+      event.preventDefault();
+      setNodes((now) => now.map((n) => (n.selected ? n : { ...n, selected: true })));
+    }
+    if (event.key.toLowerCase() === 'z' && !event.ctrlKey && !event.metaKey && chosen.length > 0) zoom();
     if (event.key === 'F2' && selected) setRenaming(selected);
   };
   /** Arrow keys move stickers, too; the move is written down when the key is let go. */
@@ -171,6 +197,10 @@ function Canvas({ place }: { place: Place }) {
             <Controls showInteractive={false} position="bottom-right" />
             {nodes.length > 40 && nodes.length <= 1000 && <MiniMap position="top-right" pannable zoomable nodeColor={(n) => kinds[(n as StickerNode).data.sticker.kind].colour} />}
             <Corner position="bottom-center"><Legend /></Corner>
+            {chosen.length > 1 && <Corner position="top-center"><AlignBar count={chosen.length} zoom={zoom} align={readOnly ? undefined : aligned}>
+              {!readOnly && <button type="button" onClick={() => takeIn(copy() ?? '')}>{t('objects.duplicate')}</button>}
+              {!readOnly && <button type="button" onClick={drop}>{t('action.delete')}</button>}
+            </AlignBar></Corner>}
           </ReactFlow>
           {nodes.length === 0 && stickers(document).length === 0 && <div className="overlay"><div><b>{t('model.empty')}</b><p>{t('model.emptyHint')}</p></div></div>}
         </section>

@@ -3,7 +3,7 @@ import { type KeyboardEvent, createContext, memo, useContext, useState } from 'r
 import { useTranslation } from 'react-i18next';
 import type { Problem } from '../../api/types';
 import type { Sticker as Model } from './document';
-import { kinds } from './kinds';
+import { kinds, isNote } from './kinds';
 
 export type StickerNode = Node<{ sticker: Model; problems: Problem[] }, 'sticker'>;
 
@@ -41,12 +41,12 @@ export const Sticker = memo(function Sticker({ id, data, selected }: NodeProps<S
   const board = useContext(Board);
   const { sticker: { kind, element }, problems } = data;
   const worst = problems.some((p) => p.severity === 'error') ? 'error' : problems.some((p) => p.severity === 'warning') ? 'warning' : 'info';
-  const connectable = !board.readOnly && kind !== 'context' && kind !== 'issue';
+  const connectable = !board.readOnly && kind !== 'context' && !isNote(kind);
   return <>
     {!board.readOnly && selected && <NodeResizer minWidth={60} minHeight={40} onResizeEnd={(_, p) => board.resize(id, p)} />}
     <Handle type="target" position={Position.Left} className="whole" isConnectable={!board.readOnly} id="in" />
     <div className={`sticker ${kind}`} style={kind === 'context' ? undefined : { background: kinds[kind].colour }} onDoubleClick={() => !board.readOnly && board.setRenaming(id)}>
-      {kind !== 'context' && <span className="kind">{kind === 'actor' || kind === 'external' || kind === 'ui' || kind === 'issue' ? t(`kind.${kind}`) : ''}</span>}
+      {kind !== 'context' && <span className="kind">{kind === 'actor' || kind === 'external' || kind === 'ui' || kind === 'issue' || kind === 'package' ? t(`kind.${kind}`) : ''}</span>}
       <Name id={id} name={element.name ?? ''} />
       {element.displayName && <small>{element.displayName}</small>}
     </div>

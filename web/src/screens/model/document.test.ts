@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { StormDocument } from '../../api/types';
-import { add, arrows, connect, contextOf, fieldsOf, freeName, judge, newField, place, remove, rename, setFields, stickers } from './document';
+import { add, arrows, connect, contextOf, fieldsOf, freeName, judge, move, newField, place, remove, rename, setFields, stickers } from './document';
 import { allKinds, kinds, verdict } from './kinds';
 
 const mall = (): StormDocument => JSON.parse(readFileSync(new URL('../../../../examples/12st-mall/storm.json', import.meta.url), 'utf8')) as StormDocument;
@@ -36,6 +36,23 @@ describe('the document', () => {
     const next = place(d, { [policy]: { x: 200, y: 450 } });
     expect(next.elements[policy]!.boundedContext).toEqual({ id: order.id });
     expect(contextOf(stickers(next), next.elements[policy]!.elementView!)!.element.name).toBe('order');
+  });
+  it('takes along what lies in a context that moves', () => {
+    const d = mall();
+    const order = named(d, 'order'), aggregate = named(d, 'Order');
+    const next = move(d, { [order.id]: { x: order.view.x + 7, y: order.view.y - 3 } });
+    expect(named(next, 'Order').view).toMatchObject({ x: aggregate.view.x + 7, y: aggregate.view.y - 3 });
+    expect(move(d, { [order.id]: { x: order.view.x, y: order.view.y } })).toBe(d);
+  });
+  it('draws what has no place below the rest, and notes of other kinds', () => {
+    const d = mall();
+    d.elements.lost = { _type: 'org.uengine.modeling.model.Event', id: 'lost', name: 'Lost' };
+    d.elements.note = { _type: 'org.uengine.modeling.model.Text', id: 'note', name: 'hint', elementView: { id: 'note', x: 1, y: 2, width: 3, height: 4 } };
+    const lost = named(d, 'Lost');
+    for (const s of stickers(d)) if (s.id !== 'lost') expect(s.view.y + s.view.height / 2).toBeLessThan(lost.view.y);
+    expect(named(d, 'hint').kind).toBe('text');
+    expect(d.elements.lost!.elementView).toBeUndefined();
+    expect(place(d, { lost: { x: 5 } }).elements.lost!.elementView).toMatchObject({ id: 'lost', x: 5, y: lost.view.y, width: 100 });
   });
   it('lists a new aggregate in its context', () => {
     const d = mall();

@@ -21,12 +21,24 @@ const prefix = 'org.uengine.modeling.model.';
 const nameSpace = (id: string, e: StormElement): string => e.elementView?.id ?? e.id ?? id;
 
 export function stickers(document: StormDocument): Sticker[] {
-  const found: Sticker[] = [];
+  const found: Sticker[] = [], lost: Sticker[] = [];
   for (const [id, element] of Object.entries(document.elements ?? {})) {
     const kind = kindOf(element);
-    if (element && kind && element.elementView) found.push({ id, kind, element, view: element.elementView });
+    if (!element || !kind) continue;
+    if (element.elementView) found.push({ id, kind, element, view: element.elementView });
+    else lost.push({ id, kind, element, view: { x: 0, y: 0, width: kinds[kind].width, height: kinds[kind].height } });
   }
-  return found;
+  if (lost.length === 0) return found;
+  // What has no place yet stands in rows below the rest, until somebody moves it.
+  const left = Math.min(0, ...found.map((s) => s.view.x - s.view.width / 2)), bottom = Math.max(0, ...found.map((s) => s.view.y + s.view.height / 2));
+  let x = left, y = bottom + 80, row = 0;
+  for (const s of lost) {
+    s.view = { ...s.view, x: x + s.view.width / 2, y: y + s.view.height / 2 };
+    row = Math.max(row, s.view.height);
+    x += s.view.width + 30;
+    if (x > left + 2400) { x = left; y += row + 30; row = 0; }
+  }
+  return [...found, ...lost];
 }
 
 export function arrows(document: StormDocument): Arrow[] {
@@ -64,10 +76,29 @@ export const rename = (document: StormDocument, id: string, name: string): Storm
 /** Moves and resizes stickers, and writes down where they belong now. */
 export function place(document: StormDocument, boxes: Record<string, Partial<StormView>>): StormDocument {
   let next = document;
+  const homeless = Object.keys(boxes).some((id) => document.elements[id] && !document.elements[id].elementView) ? stickers(document) : [];
   for (const [id, box] of Object.entries(boxes)) {
-    next = change(next, id, (e) => (e.elementView ? { ...e, elementView: { ...e.elementView, ...box } } : e));
+    next = change(next, id, (e) => {
+      const view = e.elementView ?? homeless.find((s) => s.id === id)?.view;
+      return view ? { ...e, elementView: { ...(e.elementView ? {} : { _type: e._type, id, style: '{}' }), ...view, ...box } } : e;
+    });
   }
   return Object.keys(boxes).reduce(belong, next);
+}
+
+/** Moves stickers; what lies in a context that moves goes along. Boxes are by their centres. */
+export function move(document: StormDocument, boxes: Record<string, Point>): StormDocument {
+  const all = stickers(document);
+  const moved: Record<string, Point> = { ...boxes };
+  for (const me of all) {
+    const box = boxes[me.id];
+    if (me.kind !== 'context' || !box) continue;
+    for (const child of all) {
+      if (child.kind !== 'context' && !moved[child.id] && contextOf(all, child.view)?.id === me.id) moved[child.id] = { x: child.view.x + box.x - me.view.x, y: child.view.y + box.y - me.view.y };
+    }
+  }
+  const changed = Object.entries(moved).filter(([id, b]) => { const v = all.find((s) => s.id === id)?.view; return v && (v.x !== b.x || v.y !== b.y); });
+  return changed.length > 0 ? place(document, Object.fromEntries(changed.map(([id, { x, y }]) => [id, { x, y }]))) : document;
 }
 
 /** Rewrites a sticker's references to its context and aggregate by where it lies. */
@@ -150,7 +181,7 @@ const own: Record<Kind, Record<string, unknown>> = {
   actor: { boundedContext: {}, innerAggregate: { command: [], event: [], external: [], policy: [], view: [] } },
   external: { aggregate: {}, boundedContext: {}, controllerInfo: { method: 'GET' }, fieldDescriptors: [] },
   ui: { aggregate: {}, boundedContext: {} },
-  issue: { aggregate: {}, boundedContext: {} },
+  issue: { aggregate: {}, boundedContext: {} }, text: {}, line: {}, package: {},
 };
 
 export function add(document: StormDocument, kind: Kind, id: string, name: string, at: Point): StormDocument {

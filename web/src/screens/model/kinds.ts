@@ -1,6 +1,6 @@
 import type { StormElement } from '../../api/types';
 
-export type Kind = 'context' | 'aggregate' | 'command' | 'event' | 'policy' | 'view' | 'actor' | 'external' | 'ui' | 'issue';
+export type Kind = 'context' | 'aggregate' | 'command' | 'event' | 'policy' | 'view' | 'actor' | 'external' | 'ui' | 'issue' | 'text' | 'line' | 'package';
 
 interface KindFacts {
   /** The last part of the document's `_type`. */
@@ -22,9 +22,16 @@ export const kinds: Record<Kind, KindFacts> = {
   external: { type: 'External', colour: '#ed73b6', width: 100, height: 100 },
   ui: { type: 'UI', colour: '#f1f3f5', width: 100, height: 100 },
   issue: { type: 'Issue', colour: '#f07178', width: 100, height: 100 },
+  text: { type: 'Text', colour: 'transparent', width: 140, height: 40 },
+  line: { type: 'Line', colour: 'transparent', width: 300, height: 8 },
+  package: { type: 'PBC', colour: '#e7f5ff', width: 200, height: 160 },
 };
 
 export const allKinds = Object.keys(kinds) as Kind[];
+/** What the palette offers; the rest is drawn where a model has it. */
+export const paletteKinds = allKinds.filter((k) => k !== 'text' && k !== 'line' && k !== 'package');
+/** What no arrow leads from or to. */
+export const isNote = (kind: Kind): boolean => kind === 'issue' || kind === 'text' || kind === 'line' || kind === 'package';
 const byType = new Map(allKinds.map((k) => [kinds[k].type, k]));
 
 export function kindOf(element: StormElement | null | undefined): Kind | undefined {
@@ -80,7 +87,7 @@ export function verdict(from: Kind, to: Kind): Verdict {
   const kind = allowed[`${from}>${to}`];
   if (kind) return { ok: true, kind };
   if (from === 'context' || to === 'context') return { ok: false, reason: 'refuse.context' };
-  if (to === 'issue' || from === 'issue') return { ok: false, reason: 'refuse.issue' };
+  if (isNote(to) || isNote(from)) return { ok: false, reason: 'refuse.issue' };
   return { ok: false, reason: reasons[`${from}>${to}`] ?? bySource[from] ?? 'refuse.commandPolicy' };
 }
 
