@@ -1,11 +1,13 @@
 import { en as cluster } from './cluster';
 import { en as ask } from './ask';
 import { en as objects } from './objects';
+import { en as rules } from './rules';
 
 export const en = {
   ...ask,
   ...cluster,
   ...objects,
+  ...rules,
   'app.name': 'meshstorm studio',
   'app.skip': 'Skip to content',
   'nav.workspaces': 'Workspaces', 'nav.model': 'Model', 'nav.code': 'Code', 'nav.deploy': 'Deploy', 'nav.screens': 'Screens',

@@ -2,11 +2,13 @@ import { ko as cluster } from './cluster';
 import { ko as ask } from './ask';
 import type { en } from './en';
 import { ko as objects } from './objects';
+import { ko as rules } from './rules';
 
 export const ko: Record<keyof typeof en, string> = {
   ...ask,
   ...cluster,
   ...objects,
+  ...rules,
   'app.name': 'meshstorm 스튜디오',
   'app.skip': '본문으로 건너뛰기',
   'nav.workspaces': '작업 공간', 'nav.model': '모델', 'nav.code': '코드', 'nav.deploy': '배포', 'nav.screens': '화면',

@@ -1,4 +1,5 @@
 import { Text } from '@mantine/core';
+import { Suspense, lazy } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Graph, GraphNode, RouteAnswer } from '../../api/types';
 import { to } from '../../router';
@@ -8,28 +9,14 @@ import { rulesOf } from './bundle';
 import { WeightEditor } from './WeightEditor';
 import type { Split } from './weights';
 
+// The editors come when an object is chosen.
+const RulesPanel = lazy(() => import('./rules').then((m) => ({ default: m.RulesPanel })));
+const DestinationRulePanel = lazy(() => import('./rules').then((m) => ({ default: m.DestinationRulePanel })));
+const GatewayPanel = lazy(() => import('./rules').then((m) => ({ default: m.GatewayPanel })));
+
 function Facts({ label, values }: { label: string; values: string[] | null | undefined }) {
   if (!values?.length) return null;
   return <><h3>{label}</h3>{values.map((v) => <Text key={v} size="sm" style={{ overflowWrap: 'anywhere' }}>{v}</Text>)}</>;
-}
-
-function Rules({ node, graph, answer }: { node: GraphNode; graph: Graph; answer: RouteAnswer | null }) {
-  const { t } = useTranslation();
-  const weights = useStore((s) => s.weights);
-  const name = new Map((graph.nodes ?? []).map((n) => [n.id, n.kind === 'Subset' ? `${n.service ?? ''} ${n.name}`.trim() : n.name]));
-  return <>
-    <h3>{t('deploy.rules')}</h3>
-    <ol className="rules">{(node.data?.rules ?? []).map((r) => {
-      const takes = answer?.winner?.virtualService === node.name && answer.winner.rule === r.name;
-      const targets = (graph.edges ?? []).filter((e) => e.kind === 'route' && e.from === node.id && e.rule?.index === r.index);
-      return <li key={r.index} className={takes ? 'lit' : undefined}>
-        <b>{r.name || `#${r.index + 1}`}</b>{takes ? ` (${t('ask.takes')})` : ''}
-        <ul>{(r.matches ?? []).length === 0 ? <li>{t('deploy.anything')}</li> : r.matches!.map((m, i) => <li key={i} style={{ marginBottom: 2 }}>{i > 0 && <span className="or">{t('deploy.or')} </span>}{m}</li>)}</ul>
-        <Text size="xs">{t('deploy.sendsTo')} {targets.map((e) => `${name.get(e.to) ?? e.to} ${weights[`${node.namespace}/${node.name}#${r.index}`]?.[e.subset ?? ''] ?? e.weight ?? ''} %`).join(', ')}</Text>
-        <Text size="xs">{[r.timeout && t('deploy.timeout', { value: r.timeout }), r.retries !== undefined && r.retries !== null && t('deploy.retries', { n: r.retries })].filter(Boolean).join(' · ')}</Text>
-      </li>;
-    })}</ol>
-  </>;
 }
 
 export function ObjectPanel({ node, graph, answer, commit }: { node: GraphNode | undefined; graph: Graph; answer: RouteAnswer | null; commit: (splits: Record<string, Split>) => void }) {
@@ -40,6 +27,7 @@ export function ObjectPanel({ node, graph, answer, commit }: { node: GraphNode |
   const d = node.data ?? {};
   const rules = node.kind === 'VirtualService' ? rulesOf(node.id, graph.edges ?? [], weights) : [];
   const twin = d.twin && (graph.nodes ?? []).find((n) => n.id === d.twin);
+  const destinationRule = node.kind === 'DestinationRule' ? node : node.kind === 'Subset' ? (graph.nodes ?? []).find((n) => n.id === node.parent) : undefined;
   const w = get().id;
   return <>
     <Text size="xs">{node.kind}{node.namespace ? `, ${node.namespace}` : ''}</Text>
@@ -48,9 +36,12 @@ export function ObjectPanel({ node, graph, answer, commit }: { node: GraphNode |
     {node.source && <Text size="sm"><Link href={`/w/${encodeURIComponent(w)}/model?source=${encodeURIComponent(node.source)}`}>{t('deploy.openModel')}: {node.source}</Link></Text>}
     {(node.problems ?? []).map((p, i) => <div key={i} className="finding" style={{ cursor: 'default', marginTop: 8 }}><Severity value={p.severity} /> <b>{p.code}</b> {p.message}</div>)}
     {rules.length > 0 && <><h3>{t('deploy.routesOf')}</h3><WeightEditor rules={rules} readOnly={readOnly} commit={commit} />{twin && <Text size="xs" mt={4}>{t('deploy.twin', { name: twin.name })}</Text>}</>}
-    {node.kind === 'VirtualService' && <Rules node={node} graph={graph} answer={answer} />}
-    <Facts label={t('deploy.servers')} values={d.servers?.map((s) => `${s.protocol} ${s.port}: ${(s.hosts ?? []).join(', ')}${s.tls ? ` (TLS ${s.tls})` : ''}`)} />
-    <Facts label={t('deploy.hosts')} values={d.host ? [d.host] : d.hosts} />
+    <Suspense fallback={<Text size="sm" className="muted">{t('rules.loading')}</Text>}>
+      {node.kind === 'VirtualService' && node.file && <RulesPanel key={node.id} node={node} graph={graph} answer={answer} />}
+      {destinationRule?.file && <DestinationRulePanel key={destinationRule.id} node={destinationRule} graph={graph} />}
+      {node.kind === 'Gateway' && node.file && <GatewayPanel key={node.id} node={node} />}
+    </Suspense>
+    {!destinationRule && <Facts label={t('deploy.hosts')} values={d.host ? [d.host] : d.hosts} />}
     <Facts label={t('deploy.gatewaysUsed')} values={d.gateways} />
     <Facts label={t('deploy.labels')} values={Object.entries(d.labels ?? {}).map(([k, v]) => `${k}: ${v}`)} />
     <Facts label={t('deploy.ports')} values={d.ports?.map((p) => `${p.name ?? ''} ${p.port}`)} />

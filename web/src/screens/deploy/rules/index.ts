@@ -1,0 +1,3 @@
+export { DestinationRulePanel } from './DestinationRulePanel';
+export { GatewayPanel } from './GatewayPanel';
+export { RulesPanel } from './RulesPanel';
