@@ -33,8 +33,11 @@ export function spans(text: string): Span[] {
   return found;
 }
 
+/** What Kubernetes reads is YAML 1.1, in which a bare yes, on, 0777 or 1:30 is no string: such strings are quoted. */
+export const compat = 'yaml-1.1';
+
 /** Reads one document with the places of its parts. */
-export const parse = (text: string): Document.Parsed => parseDocument(text, { keepSourceTokens: true, prettyErrors: false, uniqueKeys: false });
+export const parse = (text: string): Document.Parsed => parseDocument(text, { keepSourceTokens: true, prettyErrors: false, uniqueKeys: false, compat });
 
 const textOf = (node: unknown): string | undefined => (isScalar(node) && node.value !== null && node.value !== undefined ? String(node.value) : undefined);
 

@@ -71,6 +71,12 @@ describe('editing an object in a file', () => {
     const out = setIn(file, vs, ['metadata', 'labels', 'v'], '1.0');
     expect(changed(file, out)).toEqual(['+    v: "1.0"']);
   });
+  it.each(['yes', 'no', 'on', 'off', 'y', 'True', '0777', '1:30', '0x1f', '1_000', 'null', '~'])('quotes %s, which Kubernetes would not read as a string', (value) => {
+    expect(setIn(file, vs, ['spec', 'http', 0, 'match', 0, 'uri', 'exact'], value)).toContain(`exact: "${value}"`);
+    expect(setIn(file, vs, ['spec', 'new'], { a: value })).toContain(`a: "${value}"`);
+    expect(setIn(file, gw, ['spec', 'servers', 0, 'port', 'name'], value)).toContain(`name: "${value}"`);
+  });
+
   it('adds fields where people expect them', () => {
     const out = setIn(file, vs, ['spec', 'http', 0, 'timeout'], '3s', ['name', 'match', 'timeout', 'route']);
     expect(changed(file, out)).toEqual(['+    timeout: 3s']);

@@ -1,5 +1,5 @@
 import { type Document, type Node, type Pair, type YAMLMap, type YAMLSeq, Document as NewDocument, isAlias, isCollection, isMap, isNode, isScalar, isSeq, stringify } from 'yaml';
-import { type ObjectId, locate, parse } from './documents';
+import { type ObjectId, compat, locate, parse } from './documents';
 import { type Path, at, same, withValue } from './plain';
 
 export type { Path } from './plain';
@@ -60,7 +60,7 @@ class Draft {
 
   /** Lines for a value at a column; without the first line's indent. */
   block(value: unknown, column: number): string {
-    const out = stringify(value, { lineWidth: 0, indentSeq: this.indentSeq, nullStr: 'null', aliasDuplicateObjects: false });
+    const out = stringify(value, { lineWidth: 0, indentSeq: this.indentSeq, nullStr: 'null', aliasDuplicateObjects: false, compat });
     return out.replace(/\n(?=.)/g, `\n${' '.repeat(column)}`);
   }
 
@@ -97,7 +97,7 @@ class Draft {
     const node = this.node(flow) as Node & { items: unknown[] };
     const next = withValue(node.toJSON(), path.slice(flow.length), value);
     if (node.items.length === 0 && flow.length > 0) return this.toBlock(flow, next);
-    const out = new NewDocument(next);
+    const out = new NewDocument(next, { compat });
     if (isCollection(out.contents)) out.contents.flow = true;
     const text = out.toString({ lineWidth: 0, flowCollectionPadding: /^[{[]\s/.test(this.text.slice(node.range![0])) }).trim();
     return text.includes('\n') ? null : { at: node.range![0], until: node.range![1], text };
@@ -131,7 +131,7 @@ class Draft {
   }
 
   private scalar(value: unknown, column: number, type?: string | null): string {
-    const doc = new NewDocument(value);
+    const doc = new NewDocument(value, { compat });
     if (isScalar(doc.contents) && typeof value === 'string' && (type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE')) doc.contents.type = type;
     return doc.toString({ lineWidth: 0, nullStr: 'null' }).trimEnd().replace(/\n(?=.)/g, `\n${' '.repeat(column)}`);
   }
@@ -218,7 +218,7 @@ function remade(draft: Draft, next: unknown, path: Path, value: unknown): string
   } catch {
     // an alias without its anchor
   }
-  return new NewDocument(next, { aliasDuplicateObjects: false }).toString({ lineWidth: 0, indentSeq });
+  return new NewDocument(next, { aliasDuplicateObjects: false, compat }).toString({ lineWidth: 0, indentSeq });
 }
 
 const holds = (text: string, data: unknown): boolean => {
