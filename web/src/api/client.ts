@@ -2,6 +2,7 @@ import type {
   About, Changed, Example, FileInfo, FileText, Findings, GenerateResult, Graph, Layout, Model, NewWorkspace,
   RouteAnswer, RouteQuestion, StormDocument, ToppingGroup, Workspace,
 } from './types';
+import type { Schema } from '../schema/model';
 
 export const base = '/api/v1';
 
@@ -110,6 +111,7 @@ export const api = {
   saveLayout: (w: string, layout: Layout, ifMatch: string) => call<Layout>('PUT', `${id(w)}/layout`, { body: { objects: layout.objects }, ifMatch: ifMatch || undefined }),
   route: (w: string, body: RouteQuestion, signal?: AbortSignal) => plain(call<RouteAnswer>('POST', `${id(w)}/route`, { body, signal })),
   keepTest: (w: string, body: { question: RouteQuestion; path: string; name?: string }) => plain(call<FileText>('POST', `${id(w)}/tests`, { body })),
+  schema: (apiVersion: string, kind: string) => plain(call<Schema>('GET', `/schemas/${encodeURIComponent(kind)}?apiVersion=${encodeURIComponent(apiVersion)}`)),
   archive: (w: string) => `${base}${id(w)}/archive.zip`,
 };
 

@@ -1,3 +1,4 @@
+import { en as form } from './form';
 import { en as cluster } from './cluster';
 import { en as ask } from './ask';
 import { en as objects } from './objects';
@@ -5,6 +6,7 @@ import { en as rules } from './rules';
 
 export const en = {
   ...ask,
+  ...form,
   ...cluster,
   ...objects,
   ...rules,

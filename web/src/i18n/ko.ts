@@ -1,3 +1,4 @@
+import { ko as form } from './form';
 import { ko as cluster } from './cluster';
 import { ko as ask } from './ask';
 import type { en } from './en';
@@ -6,6 +7,7 @@ import { ko as rules } from './rules';
 
 export const ko: Record<keyof typeof en, string> = {
   ...ask,
+  ...form,
   ...cluster,
   ...objects,
   ...rules,

@@ -9,6 +9,7 @@ import { get, useStore } from '../../workspace/store';
 import { Ask } from './Ask';
 import { Canvas, commit } from './Canvas';
 import type { Shown } from './layout';
+import { AllFields } from '../../schema/AllFields';
 import { ObjectPanel } from './ObjectPanel';
 import { useObjects } from './objects/useObjects';
 import { Tools } from './Tools';
@@ -43,6 +44,7 @@ function Deployment({ place, graph }: { place: Place; graph: Graph }) {
         <aside className="side" aria-label={t('panel.title')} tabIndex={0}>
           {node && <Tools node={node} graph={graph} objects={objects} />}
           <ObjectPanel node={node} graph={graph} answer={answer} commit={commit} />
+          {node && <AllFields key={node.id} node={node} />}
         </aside>
       </div>
       {dialogs}
