@@ -5,6 +5,7 @@ import { size } from './layout';
 import { type LineEdge, type ObjectNode, toneOf } from './parts';
 
 const colours = ['--panel', '--line', '--ink', '--soft', '--lit', '--pubsub'] as const;
+const stub = 44;
 type Colours = Record<(typeof colours)[number], string>;
 
 interface Scene { nodes: ObjectNode[]; edges: LineEdge[]; at: Map<string, Point>; bent: boolean }
@@ -22,8 +23,14 @@ function draw(context: CanvasRenderingContext2D, { nodes, edges, at, bent }: Sce
       if (!a || !b || Math.max(a.x, b.x) + size.width < left || Math.min(a.x, b.x) > right || Math.max(a.y, b.y) + size.height < top || Math.min(a.y, b.y) > bottom) continue;
       const x1 = a.x + size.width, y1 = a.y + size.height / 2, y2 = b.y + size.height / 2;
       context.moveTo(x1, y1);
-      if (bent) context.bezierCurveTo((x1 + b.x) / 2, y1, (x1 + b.x) / 2, y2, b.x, y2);
-      else context.lineTo(b.x, y2);
+      if (!bent) context.lineTo(b.x, y2);
+      else if (lit) context.bezierCurveTo((x1 + b.x) / 2, y1, (x1 + b.x) / 2, y2, b.x, y2);
+      else {
+        // Up close, a line that comes from far away is seen where it begins and ends, not across all that lies between.
+        context.lineTo(x1 + stub, y1);
+        context.moveTo(b.x - stub, y2);
+        context.lineTo(b.x, y2);
+      }
     }
     context.strokeStyle = lit ? c['--lit'] : c['--soft'];
     context.lineWidth = (lit ? 2.5 : 1) / zoom;
