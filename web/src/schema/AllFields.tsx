@@ -2,25 +2,16 @@ import './schema.css';
 import { Loader, Text } from '@mantine/core';
 import { Suspense, lazy, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ApiError, api } from '../api/client';
+import { ApiError } from '../api/client';
 import type { GraphNode } from '../api/types';
 import { useStore } from '../workspace/store';
 import { idOf, useObject } from '../workspace/object';
 import { documentText, locate, replaceDocument } from '../yaml/documents';
+import { schemaOf } from './known';
 import type { Schema } from './model';
 
 const SchemaForm = lazy(() => import('./SchemaForm'));
 const Editor = lazy(() => import('../screens/code/Editor'));
-
-const known = new Map<string, Promise<Schema>>();
-
-function schemaOf(apiVersion: string, kind: string): Promise<Schema> {
-  const key = `${apiVersion} ${kind}`;
-  const found = known.get(key) ?? api.schema(apiVersion, kind);
-  known.set(key, found);
-  found.catch(() => known.delete(key));
-  return found;
-}
 
 /** A DestinationRule stands behind a subset's node, and any other object behind its own. */
 function objectOf(node: GraphNode) {

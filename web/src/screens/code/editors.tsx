@@ -13,6 +13,7 @@ import { useEffect, useRef } from 'react';
 import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Finding } from '../../api/types';
+import { bySchema } from '../../schema/complete';
 
 const light = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: '#0b5394' },
@@ -30,7 +31,7 @@ const dark = HighlightStyle.define([
 /** CodeMirror's own words, for those who read Korean. */
 const korean: Record<string, string> = {
   '$ unchanged lines': '바뀌지 않은 $행', Find: '찾기', Replace: '바꾸기', next: '다음', previous: '이전', all: '모두', 'match case': '대소문자 구분', regexp: '정규식', 'by word': '단어 단위',
-  replace: '바꾸기', 'replace all': '모두 바꾸기', close: '닫기', 'Go to line': '행으로 이동', go: '이동', 'Fold line': '접기', 'Unfold line': '펼치기', 'folded code': '접힌 코드', unfold: '펼치기', 'No diagnostics': '문제 없음', Diagnostics: '문제',
+  replace: '바꾸기', 'replace all': '모두 바꾸기', close: '닫기', 'Go to line': '행으로 이동', go: '이동', 'Fold line': '접기', 'Unfold line': '펼치기', 'folded code': '접힌 코드', unfold: '펼치기', 'No diagnostics': '문제 없음', Diagnostics: '문제', Completions: '자동 완성',
 };
 const words = (language: string): Extension => (language === 'ko' ? EditorState.phrases.of(korean) : []);
 
@@ -89,7 +90,7 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
       state: EditorState.create({
         doc: text,
         extensions: [
-          words(lang), common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(),
+          words(lang), common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(), /\.ya?ml$/.test(path) ? bySchema : [],
           keymap.of([{ key: 'Mod-s', run: () => { commit(); return false; } }, ...defaultKeymap, ...historyKeymap, indentWithTab]),
           EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label, 'aria-description': i18next.t('code.leave'), tabindex: '0' }),
           EditorView.updateListener.of((u) => {
