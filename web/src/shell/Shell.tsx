@@ -89,6 +89,6 @@ export function Shell({ place, children }: { place: Place; children: ReactNode }
 }
 
 export function Severity({ value }: { value: string }) {
-  const colour = value === 'error' ? 'red.9' : value === 'warning' ? 'orange.9' : 'blue.9';
+  const colour = value === 'error' ? 'red.9' : value === 'warning' ? '#a34400' : 'blue.9';
   return <Badge size="sm" radius="sm" variant="filled" color={colour}>{value}</Badge>;
 }
