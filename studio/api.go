@@ -49,6 +49,7 @@ func newAPI(mux *http.ServeMux, s *Server) (huma.API, []byte, error) {
 	s.registerGenerate(api)
 	s.registerGraph(api)
 	s.registerRoute(api)
+	s.registerTraffic(api)
 	s.registerSchemas(api)
 	s.registerEvents(api)
 	s.registerJobs(api)

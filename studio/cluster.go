@@ -63,6 +63,21 @@ func (s *Server) registerCluster(api huma.API) {
 		})
 }
 
+func (s *Server) registerTraffic(api huma.API) {
+	watch := operation("watch-traffic", http.MethodGet, "/workspaces/{id}/traffic/events", "cluster", "Be told every few seconds what goes over the edges of a workspace's namespace, with the last 15 minutes that somebody looked")
+	watch.Middlewares = before(api, s.isWorkspace)
+	sse.Register(api, watch, map[string]any{"traffic": live.Traffic{}, "ping": Beat{}},
+		func(ctx context.Context, in *InCluster, send sse.Sender) {
+			s.live(ctx, send, func(ctx context.Context, data func(any) error) error {
+				_, at, err := s.at(ctx, in)
+				if err != nil {
+					return err
+				}
+				return s.clusters.Traffic(ctx, at, func(t live.Traffic) error { return data(t) })
+			})
+		})
+}
+
 // errMoved ends a stream whose workspace has another namespace now.
 var errMoved = errors.New("the workspace's namespace changed")
 

@@ -108,15 +108,18 @@ func (c counts) traffic(seconds float64) Traffic {
 // parse reads a proxy's exposition and gives its counts for the target's
 // workloads. A request is counted where it is sent; those whose sender has no
 // proxy are counted where they arrive.
-func parse(r io.Reader, t Target) (map[string]counts, error) {
+func parse(r io.Reader, t Target) (map[string]counts, error) { return parseBy(r, t.takes) }
+
+// parseBy gives the counts of the series that takes wants, by its key.
+func parseBy[K comparable](r io.Reader, takes func(*dto.Metric) (K, map[string]string, bool)) (map[K]counts, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read the proxy's counters: %w", ErrUnavailable, err)
 	}
-	all := map[string]counts{}
+	all := map[K]counts{}
 	for _, m := range families[requestsTotal].GetMetric() {
-		workload, labels, ours := t.takes(m)
+		workload, labels, ours := takes(m)
 		if !ours {
 			continue
 		}
@@ -135,7 +138,7 @@ func parse(r io.Reader, t Target) (map[string]counts, error) {
 		all[workload] = c
 	}
 	for _, m := range families[requestDurations].GetMetric() {
-		if workload, _, ours := t.takes(m); ours {
+		if workload, _, ours := takes(m); ours {
 			c := all[workload]
 			c.add(counts{Buckets: histogram(m.GetHistogram())})
 			all[workload] = c
@@ -159,10 +162,7 @@ func histogram(h *dto.Histogram) map[string]float64 {
 // takes reports whether a series counts requests to one of the workloads, and
 // not what another proxy counts already.
 func (t Target) takes(m *dto.Metric) (workload string, labels map[string]string, ours bool) {
-	labels = map[string]string{}
-	for _, l := range m.GetLabel() {
-		labels[l.GetName()] = l.GetValue()
-	}
+	labels = labelsOf(m)
 	workload = labels["destination_workload"]
 	if labels["destination_workload_namespace"] != t.Namespace || !slices.Contains(t.Workloads, workload) {
 		return "", nil, false
@@ -174,6 +174,14 @@ func (t Target) takes(m *dto.Metric) (workload string, labels map[string]string,
 		return workload, labels, labels["source_workload"] == "unknown" || labels["source_workload"] == ""
 	}
 	return "", nil, false
+}
+
+func labelsOf(m *dto.Metric) map[string]string {
+	labels := map[string]string{}
+	for _, l := range m.GetLabel() {
+		labels[l.GetName()] = l.GetValue()
+	}
+	return labels
 }
 
 // failed: answers 5xx, requests without an answer, and gRPC statuses but OK.

@@ -14,6 +14,7 @@ import { openWorkspace } from './workspace/sync';
 const screens = {
   model: lazy(() => import('./screens/model/ModelScreen')),
   code: lazy(() => import('./screens/code/CodeScreen')),
+  traffic: lazy(() => import('./screens/traffic/TrafficScreen')),
   cluster: lazy(() => import('./screens/cluster/ClusterScreen')),
   deploy: lazy(() => import('./screens/deploy/DeployScreen')),
 };

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-export type Screen = 'model' | 'code' | 'deploy' | 'cluster';
+export type Screen = 'model' | 'code' | 'deploy' | 'cluster' | 'traffic';
 
 export interface Place {
   workspace?: string;
@@ -30,7 +30,7 @@ export function parsePlace(pathname: string, search: string): Place {
   const query = new URLSearchParams(search);
   const [w, workspace, screen, ...rest] = pathname.split('/').filter(Boolean).map(decodeURIComponent);
   if (w !== 'w' || !workspace) return { screen: 'model', rest: '', query };
-  return { workspace, screen: (['code', 'deploy', 'cluster'] as const).find((s) => s === screen) ?? 'model', rest: rest.join('/'), query };
+  return { workspace, screen: (['code', 'deploy', 'cluster', 'traffic'] as const).find((s) => s === screen) ?? 'model', rest: rest.join('/'), query };
 }
 
 export function usePlace(): Place {
@@ -44,6 +44,7 @@ export const to = {
   model: (w: string, select?: string) => `/w/${encodeURIComponent(w)}/model${select ? `?select=${encodeURIComponent(select)}` : ''}`,
   code: (w: string, path = '', line?: number) =>
     `/w/${encodeURIComponent(w)}/code${path ? `/${path.split('/').map(encodeURIComponent).join('/')}` : ''}${line ? `?line=${line}` : ''}`,
+  traffic: (w: string) => `/w/${encodeURIComponent(w)}/traffic`,
   cluster: (w: string) => `/w/${encodeURIComponent(w)}/cluster`,
   deploy: (w: string, node?: string) => `/w/${encodeURIComponent(w)}/deploy${node ? `?node=${encodeURIComponent(node)}` : ''}`,
 };

@@ -1,3 +1,4 @@
+import { en as traffic } from './traffic';
 import { en as form } from './form';
 import { en as cluster } from './cluster';
 import { en as ask } from './ask';
@@ -6,6 +7,7 @@ import { en as rules } from './rules';
 
 export const en = {
   ...ask,
+  ...traffic,
   ...form,
   ...cluster,
   ...objects,

@@ -1,3 +1,4 @@
+import { ko as traffic } from './traffic';
 import { ko as form } from './form';
 import { ko as cluster } from './cluster';
 import { ko as ask } from './ask';
@@ -7,6 +8,7 @@ import { ko as rules } from './rules';
 
 export const ko: Record<keyof typeof en, string> = {
   ...ask,
+  ...traffic,
   ...form,
   ...cluster,
   ...objects,

@@ -21,7 +21,7 @@ export function CommandPalette({ place, fork }: { place: Place; fork: () => void
     const groups: SpotlightActionGroupData[] = [{
       group: t('spot.screens'),
       actions: [
-        ...(w ? (['model', 'code', 'deploy', 'cluster'] as const).map((s) => ({ id: `screen-${s}`, label: t(`nav.${s}`), onClick: () => navigate(to[s](w)) })) : []),
+        ...(w ? (['model', 'code', 'deploy', 'cluster', 'traffic'] as const).map((s) => ({ id: `screen-${s}`, label: t(`nav.${s}`), onClick: () => navigate(to[s](w)) })) : []),
         { id: 'screen-workspaces', label: t('nav.workspaces'), onClick: () => navigate(to.workspaces()) },
       ],
     }, {

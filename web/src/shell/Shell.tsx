@@ -11,7 +11,7 @@ import { ForkDialog } from './ForkDialog';
 import { sentence } from './ErrorPage';
 import { Icon } from './icons';
 
-const screens: Screen[] = ['model', 'code', 'deploy', 'cluster'];
+const screens: Screen[] = ['model', 'code', 'deploy', 'cluster', 'traffic'];
 
 /** A link that stays within the page. */
 export function Link({ href, children, className, current }: { href: string; children: ReactNode; className?: string; current?: boolean }) {
