@@ -24,27 +24,27 @@ const (
 
 // Traffic is what went over the edges of a namespace.
 type Traffic struct {
-	Measured string    `json:"measured" doc:"What was asked."`
-	Since    time.Time `json:"since"`
-	Notes    []string  `json:"notes" doc:"What is missing, and why."`
-	Step     float64   `json:"step" doc:"Seconds between two points of a series."`
-	Edges    []TrafficEdge    `json:"edges"`
+	Measured string        `json:"measured" doc:"What was asked."`
+	Since    time.Time     `json:"since"`
+	Notes    []string      `json:"notes" doc:"What is missing, and why."`
+	Step     float64       `json:"step" doc:"Seconds between two points of a series."`
+	Edges    []TrafficEdge `json:"edges"`
 }
 
 // TrafficEdge is who calls whom, over the last minute.
 type TrafficEdge struct {
-	From      string   `json:"from" doc:"A workload; unknown for who has no proxy." example:"istio-ingressgateway"`
-	To        string   `json:"to" doc:"A workload."`
-	Service   string   `json:"service"`
-	Namespace string   `json:"namespace"`
-	Wished    *int     `json:"wished,omitempty" doc:"Percent, by the routes."`
-	Real      *float64 `json:"real,omitempty" doc:"Percent of what the same caller sent to the service."`
-	Requests  float64  `json:"requests"`
-	Rate      float64  `json:"rate" doc:"Per second."`
-	ErrorRate float64  `json:"errorRate" doc:"0-1."`
-	P50       *float64 `json:"p50,omitempty" doc:"Milliseconds."`
-	P95       *float64 `json:"p95,omitempty" doc:"Milliseconds."`
-	Series    []TrafficPoint  `json:"series" doc:"Of the last 15 minutes, the oldest first."`
+	From      string         `json:"from" doc:"A workload; unknown for who has no proxy." example:"istio-ingressgateway"`
+	To        string         `json:"to" doc:"A workload."`
+	Service   string         `json:"service"`
+	Namespace string         `json:"namespace"`
+	Wished    *int           `json:"wished,omitempty" doc:"Percent, by the routes."`
+	Real      *float64       `json:"real,omitempty" doc:"Percent of what the same caller sent to the service."`
+	Requests  float64        `json:"requests"`
+	Rate      float64        `json:"rate" doc:"Per second."`
+	ErrorRate float64        `json:"errorRate" doc:"0-1."`
+	P50       *float64       `json:"p50,omitempty" doc:"Milliseconds."`
+	P95       *float64       `json:"p95,omitempty" doc:"Milliseconds."`
+	Series    []TrafficPoint `json:"series" doc:"Of the last 15 minutes, the oldest first."`
 }
 
 // TrafficPoint is one sample of an edge.
