@@ -4,6 +4,7 @@ package lab
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/meshstorm/meshstorm/e2e/browser"
@@ -18,6 +19,15 @@ type runner struct{ m *testing.M }
 func (r runner) Run() int { return labtest.Main(r.m) }
 
 const mesh = "mall/kubernetes/template/istio.yml"
+
+func example(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../../../examples/12st-mall/storm.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 // hands is who walks: by mouse, or with the keyboard alone.
 type hands struct {

@@ -16,7 +16,7 @@ interface Synced {
   textTags: Record<string, string>;
 }
 
-const quiet = 400; // ms without another edit before a save
+const quiet = 20; // ms without another edit before a save
 let synced: Synced = empty();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let running = false;
@@ -291,8 +291,7 @@ async function saveTexts(id: string): Promise<void> {
     }
   }
   if (saved) {
-    receive({ files: await api.files(id) });
-    await loadGraph(id);
+    await Promise.all([loadFindings(id), loadGraph(id), api.files(id).then((files) => receive({ files }))]);
   }
 }
 

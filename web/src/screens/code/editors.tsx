@@ -96,7 +96,7 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
           EditorView.updateListener.of((u) => {
             if (u.docChanged && u.transactions.some((tr) => tr.isUserEvent('input') || tr.isUserEvent('delete') || tr.isUserEvent('undo') || tr.isUserEvent('redo') || tr.isUserEvent('move'))) {
               clearTimeout(timer);
-              timer = setTimeout(commit, 600);
+              timer = setTimeout(commit, 150);
             }
             if (u.selectionSet || u.docChanged) handlers.current.cursor(u.state.doc.lineAt(u.state.selection.main.head).number);
           }),

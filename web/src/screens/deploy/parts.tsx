@@ -43,7 +43,7 @@ export const ObjectBox = memo(function ObjectBox({ data: { node, lit, faded } }:
   return <>
     <Handle type="target" position={Position.Left} className="whole" isConnectable={!readOnly} />
     <div className={`object${lit ? ' lit' : ''}${faded ? ' faded' : ''}`} style={{ '--tone': toneOf(node) } as React.CSSProperties}>
-      <small>{node.kind}{node.kind === 'Subset' && node.service ? ` · ${node.service}` : ''}</small>
+      <small>{node.kind === 'Subset' && node.parent ? node.parent.split('/').at(-1) : node.kind}</small>
       <b title={node.name}>{node.name}</b>
       {text && <small title={text}>{text}{node.data?.replicas !== undefined && node.data.replicas !== null ? ` ×${node.data.replicas}` : ''}</small>}
     </div>

@@ -44,7 +44,7 @@ function Graph({ edges, chosen, choose }: { edges: TrafficEdge[]; chosen: string
   const shape = edges.map(keyOf).join('|');
   const nodes = useMemo(() => {
     const service = new Map(edges.map((e) => [e.to, e.service]));
-    return columns(edges).map((s): Box => ({ id: s.id, type: 'workload', position: { x: s.x, y: s.y }, data: { name: s.id, service: service.get(s.id) ?? '' }, width: 170, height: 56, ariaLabel: s.id }));
+    return columns(edges).map((s): Box => ({ id: s.id, type: 'workload', position: { x: s.x, y: s.y }, data: { name: s.id, service: service.get(s.id) ?? '' }, width: 200, height: 56, ariaLabel: s.id }));
   }, [shape]);
   const most = Math.max(1, ...edges.map((e) => e.rate));
   const lines = edges.map((e): Edge => {

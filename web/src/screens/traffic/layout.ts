@@ -6,7 +6,7 @@ export interface Spot {
   y: number;
 }
 
-const wide = 330, high = 96;
+const wide = 480, high = 96;
 
 /** Columns by how far a workload is from where requests come in; each column from the top. */
 export function columns(edges: TrafficEdge[]): Spot[] {

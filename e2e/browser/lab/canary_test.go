@@ -1,0 +1,61 @@
+package lab
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/meshstorm/meshstorm/e2e/browser"
+	"github.com/meshstorm/meshstorm/internal/labtest"
+)
+
+func TestACanaryIsStartedWatchedAndTakenBackOnThePage(t *testing.T) {
+	kubeconfig := labtest.Kubeconfig(t)
+	s := browser.Start(t, "KUBECONFIG="+kubeconfig)
+	p := s.Open(t, "en-US")
+	s.Meshstorm("new", "mall", "--from", example(t))
+	s.Meshstorm("generate", "mall")
+	s.Meshstorm("apply", "mall", "--yes")
+	t.Cleanup(func() { s.Meshstorm("delete", "mall", "--yes") })
+
+	p.Goto("/w/mall/cluster")
+	p.Sees("The cluster runs what the files say.")
+	p.Click("button", "Send load")
+	p.Choose("Service", "order")
+	p.Sees("runs now: registry.example.com/order:v1")
+	if got := p.Value("textbox", "Image of the new version"); got != "registry.example.com/order:v2" {
+		t.Errorf("the next image is %q", got)
+	}
+	p.Click("checkbox", "It may consume events")
+	p.Click("button", "Start")
+	p.Sees("10 of 100 requests go to the canary")
+	p.Shot("canary")
+	p.Axe("Canary")
+
+	// What is wished and what is seen, edge by edge.
+	p.Click("link", "Traffic")
+	p.Wait("button", "/→ order-canary$/")
+	p.Sees("wished 10 %")
+	p.Shot("traffic")
+	p.Axe("Traffic")
+	p.Dark(true)
+	p.Axe("Traffic, dark")
+	p.Shot("traffic-dark")
+	p.Dark(false)
+
+	p.Click("link", "Cluster")
+	p.Click("button", "Abort")
+	p.Sees("aborted")
+	p.Click("button", "Stop")
+	answer, err := http.Get(labtest.Gateway(t, kubeconfig) + "/orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("x-meshstorm-workload") != "order" {
+		t.Errorf("after the abort: %s by %s", answer.Status, answer.Header.Get("x-meshstorm-workload"))
+	}
+	if text := s.Read(mesh); !strings.Contains(text, "weight: 100") {
+		t.Error("the files' weights changed")
+	}
+}
