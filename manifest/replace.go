@@ -116,3 +116,19 @@ func undo(replaced []stagedFile) error {
 	}
 	return errors.Join(errs...)
 }
+
+// WriteFile writes a file that lies anywhere: whoever reads it finds the old
+// content or the new one, never half. mode is a new file's.
+func WriteFile(path string, data []byte, mode fs.FileMode) error {
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	temporary, err := aside(path, data, mode)
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.RemoveAll(temporary))
+	}
+	return nil
+}

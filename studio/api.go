@@ -48,6 +48,7 @@ func newAPI(mux *http.ServeMux, s *Server) (huma.API, []byte, error) {
 	s.registerFiles(api)
 	s.registerGenerate(api)
 	s.registerGraph(api)
+	s.registerPicture(api)
 	s.registerRoute(api)
 	s.registerTraffic(api)
 	s.registerSchemas(api)

@@ -151,7 +151,7 @@ what is wrong before anything is applied.`,
 	})
 	root.AddCommand(newNew(a), newGenerate(a), newCheck(a), newRoute(a), newTest(a), newCompare(a), newExplain(a),
 		newDiff(a), newApply(a), newDelete(a), newHistory(a), newUndo(a),
-		newGet(a), newIstio(a), newShift(a), newCanary(a), newImport(a), newStudio(a), newLab(a), newVersion(a))
+		newGet(a), newIstio(a), newShift(a), newCanary(a), newImport(a), newStudio(a), newScreenshot(a), newLab(a), newVersion(a))
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

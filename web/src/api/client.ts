@@ -112,6 +112,7 @@ export const api = {
   route: (w: string, body: RouteQuestion, signal?: AbortSignal) => plain(call<RouteAnswer>('POST', `${id(w)}/route`, { body, signal })),
   keepTest: (w: string, body: { question: RouteQuestion; path: string; name?: string }) => plain(call<FileText>('POST', `${id(w)}/tests`, { body })),
   schema: (apiVersion: string, kind: string) => plain(call<Schema>('GET', `/schemas/${encodeURIComponent(kind)}?apiVersion=${encodeURIComponent(apiVersion)}`)),
+  picture: (w: string, format: 'svg' | 'png', theme: string) => `${base}${id(w)}/picture?format=${format}&theme=${theme}`,
   archive: (w: string) => `${base}${id(w)}/archive.zip`,
 };
 
