@@ -1,4 +1,4 @@
-import { api } from '../../api/client';
+import { api as server } from '../../api/client';
 import '@xyflow/react/dist/style.css';
 import { Button, Checkbox, Loader, useComputedColorScheme } from '@mantine/core';
 import {
@@ -192,7 +192,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
                 </AlignBar>
               : <div className="legend" role="group" aria-label={t('layer.title')} style={{ display: 'flex', gap: 14, alignItems: 'center', flexWrap: 'wrap' }}>
                   <Button size="compact-xs" mih={24} variant="default" onClick={tidy}>{t('deploy.tidy')}</Button>
-                  {(['svg', 'png'] as const).map((f) => <Button key={f} component="a" size="compact-xs" mih={24} variant="default" href={api.picture(get().id, f, scheme)} download aria-label={t('deploy.exportAs', { format: f.toUpperCase() })}>{f.toUpperCase()}</Button>)}
+                  {(['svg', 'png'] as const).map((f) => <Button key={f} component="a" size="compact-xs" mih={24} variant="default" href={server.picture(get().id, f, scheme)} download aria-label={t('deploy.exportAs', { format: f.toUpperCase() })}>{f.toUpperCase()}</Button>)}
                   {layers.filter((l) => l === 'routing' || l === 'configuration' || (l === 'calls' ? (graph.edges ?? []).some((e) => e.kind === 'calls') : (graph.nodes ?? []).some((n) => n.layer === l))).map((l) => <Checkbox key={l} size="xs" label={t(`layer.${l}`)} checked={on.has(l)} onChange={() => toggle(l)} />)}
                 </div>}
           </Corner>
