@@ -69,6 +69,13 @@ type From struct {
 	Workspace string `json:"workspace,omitempty" doc:"A workspace's id; it is copied with its edits."`
 	Text      string `json:"text,omitempty" doc:"A model file's content."`
 	Empty     bool   `json:"empty,omitempty"`
+	Live      *Live  `json:"live,omitempty" doc:"What runs, as meshstorm import takes it."`
+}
+
+// Live is a namespace of a cluster.
+type Live struct {
+	Context   string `json:"context,omitempty" maxLength:"500" doc:"As /contexts lists them; missing: the current one."`
+	Namespace string `json:"namespace" pattern:"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" example:"default"`
 }
 
 // Fork names a copy.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meshstorm/meshstorm/cluster/capture"
 	"github.com/meshstorm/meshstorm/storm/msaez"
 	"github.com/meshstorm/meshstorm/workspace"
 )
@@ -123,13 +124,13 @@ func (s *Server) create(ctx context.Context, name string, from From) (*plain[Wor
 
 func (s *Server) fill(ctx context.Context, path string, from From) error {
 	ways := 0
-	for _, given := range []bool{from.Example != "", from.URL != "", from.Workspace != "", from.Text != "", from.Empty} {
+	for _, given := range []bool{from.Example != "", from.URL != "", from.Workspace != "", from.Text != "", from.Empty, from.Live != nil} {
 		if given {
 			ways++
 		}
 	}
 	if ways != 1 {
-		return problem(http.StatusUnprocessableEntity, "from: expected one of example, url, workspace, text or empty")
+		return problem(http.StatusUnprocessableEntity, "from: expected one of example, url, workspace, text, live or empty")
 	}
 	if from.Example != "" {
 		from.Workspace = examplePrefix + from.Example
@@ -141,12 +142,33 @@ func (s *Server) fill(ctx context.Context, path string, from From) error {
 		}
 		return p.copy(ctx, path)
 	}
+	if from.Live != nil {
+		return s.takeLive(ctx, path, *from.Live)
+	}
 	doc, err := s.document(ctx, from)
 	if err != nil {
 		return err
 	}
 	_, _, err = workspace.Create(ctx, path, doc, workspace.Options{Getenv: s.Getenv})
 	return err
+}
+
+// takeLive makes a workspace of what runs in a namespace.
+func (s *Server) takeLive(ctx context.Context, path string, from Live) error {
+	c, _, err := s.clusters.Client(ctx, from.Context, from.Namespace)
+	if err != nil {
+		return clusterProblem(err)
+	}
+	snapshot, err := capture.Read(ctx, c)
+	if err != nil {
+		return clusterProblem(err)
+	}
+	r, err := capture.New(ctx, path, snapshot, capture.Options{Getenv: s.Getenv})
+	if err != nil {
+		return invalid(err)
+	}
+	defer r.Close()
+	return r.Write(context.WithoutCancel(ctx))
 }
 
 // copy forks the workspace, at a moment at which nobody writes to it.

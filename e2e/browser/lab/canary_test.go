@@ -59,3 +59,27 @@ func TestACanaryIsStartedWatchedAndTakenBackOnThePage(t *testing.T) {
 		t.Error("the files' weights changed")
 	}
 }
+
+func TestALiveNamespaceBecomesAWorkspace(t *testing.T) {
+	s := browser.Start(t, "KUBECONFIG="+labtest.Kubeconfig(t))
+	p := s.Open(t, "en-US")
+	s.Meshstorm("new", "mall", "--from", example(t))
+	s.Meshstorm("generate", "mall")
+	s.Meshstorm("apply", "mall", "--yes")
+	t.Cleanup(func() { s.Meshstorm("delete", "mall", "--yes") })
+
+	p.Goto("/")
+	p.Fill("textbox", "Name", "taken")
+	p.Click("radio", "What runs")
+	p.Fill("textbox", "Namespace", "default")
+	p.Shot("import")
+	p.Axe("Workspaces")
+	p.Click("button", "Create")
+	p.Until(`location.pathname === '/w/taken/model'`)
+	p.Wait("group", "/order/")
+	p.Click("link", "Deploy")
+	p.Wait("group", "VirtualService vsvc-order")
+	if text := s.Read("taken/kubernetes/template/istio.yml"); !strings.Contains(text, "destrule-order") {
+		t.Error("the mesh was not taken")
+	}
+}

@@ -25,7 +25,7 @@ export interface Example {
 
 export interface NewWorkspace {
   name: string;
-  from: { example?: string; url?: string; workspace?: string; empty?: true };
+  from: { example?: string; url?: string; workspace?: string; empty?: true; live?: { context?: string; namespace: string } };
 }
 
 export type Severity = 'error' | 'warning' | 'info';

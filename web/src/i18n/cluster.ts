@@ -1,4 +1,5 @@
 export const en = {
+  'home.fromLive': 'What runs', 'home.namespace': 'Namespace',
   'nav.cluster': 'Cluster', 'nav.traffic': 'Traffic',
   'cluster.looking': 'Looking for clusters…', 'cluster.way': 'The way to a running mesh', 'cluster.runs': 'What runs',
   'cluster.step.done': 'done', 'cluster.step.now': 'next', 'cluster.step.later': 'later',
@@ -26,6 +27,7 @@ export const en = {
 } as const;
 
 export const ko = {
+  'home.fromLive': '실행 중인 것', 'home.namespace': '네임스페이스',
   'nav.cluster': '클러스터', 'nav.traffic': '트래픽',
   'cluster.looking': '클러스터를 찾는 중…', 'cluster.way': '메시가 돌기까지', 'cluster.runs': '실행 중인 것',
   'cluster.step.done': '완료', 'cluster.step.now': '다음', 'cluster.step.later': '나중',

@@ -1,7 +1,8 @@
-import { Alert, Button, Card, Container, FileButton, Group, SegmentedControl, SimpleGrid, Text, TextInput, Title } from '@mantine/core';
+import { Alert, Button, Card, Container, FileButton, Group, NativeSelect, SegmentedControl, SimpleGrid, Text, TextInput, Title } from '@mantine/core';
 import { type DragEvent, type FormEvent, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, api } from '../../api/client';
+import { type Contexts, clusters } from '../../api/cluster';
 import type { Example, Workspace } from '../../api/types';
 import { navigate, to } from '../../router';
 import { sentence } from '../../shell/ErrorPage';
@@ -16,8 +17,13 @@ export function Home() {
   const [failure, setFailure] = useState<ApiError | null>(null);
   const [over, setOver] = useState(false);
   const [name, setName] = useState('');
-  const [from, setFrom] = useState<'empty' | 'url'>('empty');
+  const [from, setFrom] = useState<'empty' | 'url' | 'live'>('empty');
   const [url, setUrl] = useState('');
+  const [contexts, setContexts] = useState<Contexts | null>(null);
+  const [context, setContext] = useState('');
+  const [namespace, setNamespace] = useState('default');
+  const [making, setMaking] = useState(false);
+  useEffect(() => { if (from === 'live' && !contexts) void clusters.contexts().then((c) => { setContexts(c); setContext(c.current); }).catch((err: unknown) => { if (err instanceof ApiError) setFailure(err); }); }, [from, contexts]);
 
   useEffect(() => {
     Promise.all([api.workspaces(), api.examples()])
@@ -25,11 +31,14 @@ export function Home() {
       .catch((err: unknown) => err instanceof ApiError && setFailure(err));
   }, []);
 
-  const make = async (making: Promise<Workspace>) => {
+  const make = async (made: Promise<Workspace>) => {
+    setMaking(true);
     try {
-      navigate(to.model((await making).id));
+      navigate(to.model((await made).id));
     } catch (err) {
       if (err instanceof ApiError) setFailure(err);
+    } finally {
+      setMaking(false);
     }
   };
   const openExample = (e: Example) => {
@@ -51,7 +60,7 @@ export function Home() {
   };
   const create = (event: FormEvent) => {
     event.preventDefault();
-    void make(api.create({ name: name.trim(), from: from === 'empty' ? { empty: true } : { url: url.trim() } }));
+    void make(api.create({ name: name.trim(), from: from === 'empty' ? { empty: true } : from === 'url' ? { url: url.trim() } : { live: { context: context || undefined, namespace: namespace.trim() } } }));
   };
 
   return (
@@ -91,9 +100,14 @@ export function Home() {
             <Card withBorder padding="md">
               <form onSubmit={create}>
                 <TextInput label={t('home.name')} description={t('home.nameHint')} required value={name} onChange={(e) => setName(e.currentTarget.value)} />
-                <SegmentedControl mt="sm" fullWidth aria-label={t('home.from')} value={from} onChange={(v) => setFrom(v as 'empty' | 'url')} data={[{ value: 'empty', label: t('home.fromEmpty') }, { value: 'url', label: t('home.fromUrl') }]} />
+                <SegmentedControl mt="sm" fullWidth aria-label={t('home.from')} value={from} onChange={(v) => setFrom(v as 'empty' | 'url' | 'live')} data={[{ value: 'empty', label: t('home.fromEmpty') }, { value: 'url', label: t('home.fromUrl') }, { value: 'live', label: t('home.fromLive') }]} />
                 {from === 'url' && <TextInput mt="sm" type="url" label={t('home.url')} required value={url} onChange={(e) => setUrl(e.currentTarget.value)} />}
-                <Button type="submit" mt="md">{t('home.create')}</Button>
+                {from === 'live' && <>
+                  <NativeSelect mt="sm" label={t('cluster.context')} data={(contexts?.items ?? []).map((c) => ({ value: c.name, label: `${c.name}${c.lab ? ` (${t('cluster.lab')})` : ''}, ${c.server}` }))} value={context} onChange={(e) => setContext(e.currentTarget.value)} />
+                  {contexts?.problem && <Text size="sm">{contexts.problem}</Text>}
+                  <TextInput mt="sm" label={t('home.namespace')} required value={namespace} onChange={(e) => setNamespace(e.currentTarget.value)} />
+                </>}
+                <Button type="submit" mt="md" loading={making}>{t('home.create')}</Button>
               </form>
             </Card>
           </section>
