@@ -242,7 +242,8 @@ type spot struct {
 
 const whereFunction = `function () {
   const r = this.getBoundingClientRect();
-  const x = r.x + r.width / 2, y = r.y + r.height / 2;
+  // The middle of what of it is in the window.
+  const x = (Math.max(r.left, 0) + Math.min(r.right, innerWidth)) / 2, y = (Math.max(r.top, 0) + Math.min(r.bottom, innerHeight)) / 2;
   const top = document.elementFromPoint(x, y);
   const label = this.labels && this.labels[0];
   const own = top && (this.contains(top) || top.contains(this) || (label && label.contains(top)) || (this.nextElementSibling && this.parentElement.contains(top)));

@@ -4,7 +4,7 @@ import type {
 } from './types';
 import type { Schema } from '../schema/model';
 
-export const base = '/api/v1';
+const base = '/api/v1';
 
 /** What the server answered instead of a result: an RFC 9457 problem. The message is the command line's own text. */
 export class ApiError extends Error {
@@ -116,11 +116,44 @@ export const api = {
   archive: (w: string) => `${base}${id(w)}/archive.zip`,
 };
 
+/** Listens to a stream of the server until the returned function is called. Browsers have six connections for all tabs
+ * of a server, so a page that is not looked at lets go of its streams; `again` is called when it takes them up. */
+export function listen(path: string, handlers: Record<string, (data: never) => void>, connected?: (yes: boolean) => void, again?: () => void): () => void {
+  let source: EventSource | null = null;
+  const open = () => {
+    if (source) return;
+    source = new EventSource(base + path);
+    source.onopen = () => connected?.(true);
+    source.onerror = () => connected?.(false);
+    for (const [name, handler] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => handler(JSON.parse((event as MessageEvent<string>).data) as never));
+    }
+  };
+  const close = () => {
+    source?.close();
+    source = null;
+  };
+  const look = () => {
+    if (document.hidden) close();
+    else if (!source) {
+      open();
+      again?.();
+    }
+  };
+  const back = (event: PageTransitionEvent) => { if (event.persisted) look(); };
+  document.addEventListener('visibilitychange', look);
+  window.addEventListener('pagehide', close);
+  window.addEventListener('pageshow', back);
+  if (!document.hidden) open();
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    window.removeEventListener('pagehide', close);
+    window.removeEventListener('pageshow', back);
+    close();
+  };
+}
+
 /** Tells of changes that others made to the files, until the returned function is called. */
 export function watch(workspace: string, changed: (change: Changed) => void, connected: (yes: boolean) => void): () => void {
-  const source = new EventSource(`${base}${id(workspace)}/events`);
-  source.onopen = () => connected(true);
-  source.onerror = () => connected(false);
-  source.addEventListener('changed', (event) => changed(JSON.parse((event as MessageEvent<string>).data) as Changed));
-  return () => source.close();
+  return listen(`${id(workspace)}/events`, { changed }, connected, () => changed({ revision: '', paths: [] }));
 }

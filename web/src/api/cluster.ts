@@ -1,5 +1,5 @@
 // Clusters, jobs and traffic, as the server's API has them under /api/v1.
-import { base, call, id, plain } from './client';
+import { call, id, listen, plain } from './client';
 
 export interface Context {
   name: string;
@@ -230,17 +230,6 @@ export const clusters = {
     plain(call<Answered>('POST', at(w, 'cluster/request', context), { body })),
   compare: (w: string, context: string, path: string) => plain(call<{ live: string; file: string }>('GET', at(w, 'cluster/compare', context, { path }))),
 };
-
-/** Listens to a stream of the server until the returned function is called. */
-function listen(path: string, handlers: Record<string, (data: never) => void>, connected?: (yes: boolean) => void): () => void {
-  const source = new EventSource(base + path);
-  source.onopen = () => connected?.(true);
-  source.onerror = () => connected?.(false);
-  for (const [name, handler] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handler(JSON.parse((event as MessageEvent<string>).data) as never));
-  }
-  return () => source.close();
-}
 
 export const watchCluster = (w: string, context: string, state: (c: Cluster) => void, connected: (yes: boolean) => void) =>
   listen(at(w, 'cluster/events', context), { state }, connected);

@@ -31,7 +31,7 @@ export const ko: Record<keyof typeof en, string> = {
   'home.drop': 'MSA-Ez 모델 파일(.json)을 여기에 끌어다 놓거나 선택하세요', 'home.dropNow': '놓으면 이 모델을 엽니다', 'home.choose': '파일 선택',
   'home.readOnly': '읽기 전용', 'home.services': '서비스 {{count}}개', 'home.openExample': '예제 열기',
   'fork.title': '이 작업 공간 포크하기', 'fork.why': '이 작업 공간은 읽기 전용입니다. 포크하면 고칠 수 있는 사본이 생기고, 팔레트도 나타납니다.', 'fork.name': '사본의 이름',
-  'conflict.title': '{{what}} 파일이 다른 곳에서 변경되었습니다', 'conflict.lead': '편집하는 동안 다른 탭이나 편집기, git이 이 파일을 바꿨습니다. 왼쪽이 상대의 것, 오른쪽이 내 것입니다. 다른 부분을 보고 어느 쪽을 남길지 고르세요.', 'conflict.mine': '내 것 유지', 'conflict.theirs': '상대의 것 받기',
+  'conflict.title': '{{what}} 파일이 다른 곳에서 변경되었습니다', 'conflict.lead': '다른 탭, 편집기, git이 그 사이에 이 파일을 바꿨습니다. 왼쪽은 상대의 것, 오른쪽은 내 것입니다. 화살표는 상대의 변경 하나를 가져오고, 오른쪽은 직접 고칠 수도 있습니다. 마지막에 오른쪽에 있는 것이 저장됩니다.', 'conflict.mine': '오른쪽을 저장', 'conflict.take': '이 변경 가져오기', 'conflict.left': '상대의 것', 'conflict.right': '내 것, 결과', 'conflict.theirs': '상대의 것 받기',
   'palette.title': '팔레트', 'palette.hint': '보드로 끌어다 놓거나, Enter를 눌러 가운데에 놓으세요.',
   'kind.context': '바운디드 컨텍스트', 'kind.aggregate': '애그리거트', 'kind.command': '커맨드', 'kind.event': '이벤트', 'kind.policy': '폴리시', 'kind.view': '리드 모델', 'kind.actor': '액터', 'kind.external': '외부 시스템', 'kind.ui': 'UI', 'kind.issue': '이슈',
   'model.board': '이벤트스토밍 보드', 'model.empty': '빈 보드', 'model.emptyHint': '바운디드 컨텍스트부터 놓으세요. 업무의 한 부분이고, 서비스 하나가 됩니다. 그 위에 일어난 일인 이벤트와, 이벤트를 일으키는 커맨드를 놓으세요.',

@@ -54,7 +54,7 @@ export function AllFields({ node }: { node: GraphNode }) {
     </details>
     <details className="whole" open={yaml} onToggle={(e) => setYaml(e.currentTarget.open)}>
       <summary>YAML</summary>
-      {yaml && place && <Suspense fallback={<Loader size="xs" />}><div className="beside"><Editor path={`${node.id}.yml`} text={documentText(text!, id) ?? ''} readOnly={object.readOnly} findings={own} label={`YAML ${node.name}`}
+      {yaml && place && <Suspense fallback={<Loader size="xs" />}><div className="beside"><Editor path={`${node.id}.yml`} file={node.file} text={documentText(text!, id) ?? ''} readOnly={object.readOnly} findings={own} label={`YAML ${node.name}`}
         change={(next) => object.change((whole) => replaceDocument(whole, id, next))} cursor={() => undefined} /></div></Suspense>}
     </details>
   </>;

@@ -20,7 +20,8 @@ export interface Conflict {
   what: string;
   mine: string;
   theirs: string;
-  keepMine: () => void;
+  /** Saves what became of both; says why it cannot. */
+  resolve: (text: string) => string | undefined;
   takeTheirs: () => void;
 }
 

@@ -1,5 +1,6 @@
 // Keeps the store and the server's files alike: what is edited is saved, what
 // others change appears, and nobody's change is overwritten.
+import { typing } from './typing';
 import { ApiError, api, watch } from '../api/client';
 import type { Graph, Layout, StormDocument } from '../api/types';
 import { forgetHistory, get, nothing, parseRuleKey, receive, useStore, weightsOf, type Weights } from './store';
@@ -137,7 +138,7 @@ export async function refresh(id: string, paths: string[]): Promise<void> {
     }
     for (const path of Object.keys(get().texts).filter((p) => all || paths.includes(p))) {
       const { value, etag } = await api.file(id, path);
-      if (etag !== synced.textTags[path] && get().texts[path] === synced.texts[path]) {
+      if (etag !== synced.textTags[path] && get().texts[path] === synced.texts[path] && !typing.has(path)) {
         foreign = true;
         takeText(path, value.text, etag, value.generated);
       }
@@ -225,10 +226,18 @@ async function documentConflict(id: string, document: StormDocument): Promise<vo
       what: 'storm.json',
       mine: JSON.stringify(document, null, 2),
       theirs: JSON.stringify(theirs.value.document, null, 2),
-      keepMine: () => {
+      resolve: (text) => {
+        let merged: StormDocument;
+        try {
+          merged = JSON.parse(text) as StormDocument;
+        } catch (err) {
+          return err instanceof Error ? err.message : String(err);
+        }
+        synced.document = theirs.value.document;
         synced.documentTag = theirs.etag;
-        receive({ conflict: null, save: 'dirty' });
+        receive({ conflict: null, save: 'dirty', document: merged });
         void flush();
+        return undefined;
       },
       takeTheirs: () => {
         synced.document = theirs.value.document;
@@ -267,7 +276,7 @@ async function saveWeights(id: string): Promise<void> {
     receive({ graph: last.value, weights: synced.weights });
     for (const path of Object.keys(get().texts)) {
       const { value, etag } = await api.file(id, path);
-      if (etag !== synced.textTags[path] && get().texts[path] === synced.texts[path]) takeText(path, value.text, etag, value.generated);
+      if (etag !== synced.textTags[path] && get().texts[path] === synced.texts[path] && !typing.has(path)) takeText(path, value.text, etag, value.generated);
     }
   } else {
     synced.weights = wished;
@@ -303,10 +312,12 @@ async function textConflict(id: string, path: string, text: string): Promise<voi
       what: path,
       mine: text,
       theirs: theirs.value.text,
-      keepMine: () => {
+      resolve: (merged) => {
         synced.textTags[path] = theirs.etag;
-        receive({ conflict: null, save: 'dirty' });
+        synced.texts = { ...synced.texts, [path]: theirs.value.text };
+        receive({ conflict: null, save: merged === theirs.value.text ? 'saved' : 'dirty', texts: { ...get().texts, [path]: merged } });
         void flush();
+        return undefined;
       },
       takeTheirs: () => {
         takeText(path, theirs.value.text, theirs.etag, theirs.value.generated);

@@ -83,7 +83,7 @@ export default function CodeScreen({ place }: { place: Place }) {
         {known && text !== undefined && <Suspense fallback={loading}>
           {mode === 'diff' && generated !== undefined
             ? generated === text ? <div className="centred">{t('code.noDiff')}</div> : <Diff before={generated} after={text} path={path} />
-            : <Editor path={path} text={text} readOnly={readOnly} findings={findings} line={line} label={path} cursor={setCursor} change={(v) => edit({ texts: { ...get().texts, [path]: v } })} />}
+            : <Editor path={path} file={path} text={text} readOnly={readOnly} findings={findings} line={line} label={path} cursor={setCursor} change={(v) => edit({ texts: { ...get().texts, [path]: v } })} />}
         </Suspense>}
       </div>
       <aside className="side" aria-label={t('toppings.title')} tabIndex={0}>

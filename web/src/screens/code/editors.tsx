@@ -10,6 +10,7 @@ import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutt
 import { tags } from '@lezer/highlight';
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef } from 'react';
+import { typing } from '../../workspace/typing';
 import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Finding } from '../../api/types';
@@ -65,6 +66,8 @@ function diagnostics(state: EditorState, findings: Finding[]): Diagnostic[] {
 
 interface Props {
   path: string;
+  /** The file that the text is of, or is a part of. */
+  file: string;
   text: string;
   readOnly: boolean;
   findings: Finding[];
@@ -74,7 +77,7 @@ interface Props {
   cursor: (line: number) => void;
 }
 
-export function Editor({ path, text, readOnly, findings, line, label, change, cursor }: Props) {
+export function Editor({ path, file, text, readOnly, findings, line, label, change, cursor }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
   const lang = useTranslation().i18n.language;
@@ -84,7 +87,13 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
 
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const commit = () => { clearTimeout(timer); if (timer) { timer = undefined; handlers.current.change(made.state.doc.toString()); } };
+    const commit = () => {
+      clearTimeout(timer);
+      if (!timer) return;
+      timer = undefined;
+      handlers.current.change(made.state.doc.toString());
+      typing.delete(file);
+    };
     const made = new EditorView({
       parent: host.current!,
       state: EditorState.create({
@@ -96,6 +105,7 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
           EditorView.updateListener.of((u) => {
             if (u.docChanged && u.transactions.some((tr) => tr.isUserEvent('input') || tr.isUserEvent('delete') || tr.isUserEvent('undo') || tr.isUserEvent('redo') || tr.isUserEvent('move'))) {
               clearTimeout(timer);
+              typing.add(file);
               timer = setTimeout(commit, 150);
             }
             if (u.selectionSet || u.docChanged) handlers.current.cursor(u.state.doc.lineAt(u.state.selection.main.head).number);
@@ -107,10 +117,11 @@ export function Editor({ path, text, readOnly, findings, line, label, change, cu
     view.current = made;
     made.dispatch(setDiagnostics(made.state, diagnostics(made.state, findings)));
     return () => { commit(); made.destroy(); view.current = null; };
-  }, [path, readOnly, isDark, label, lang]);
+  }, [path, file, readOnly, isDark, label, lang]);
 
   useEffect(() => {
     const v = view.current;
+    if (typing.has(file)) return; // what is being typed goes first
     if (!v || v.state.doc.toString() === text || v.hasFocus && v.state.doc.toString() !== text && document.activeElement === v.contentDOM && pendingInput(v)) return;
     v.dispatch({ changes: minimal(v.state.doc.toString(), text) });
   }, [text]);
@@ -150,4 +161,35 @@ export function DiffView({ before, after, path, height }: { before: string; afte
     return () => made.destroy();
   }, [before, after, path, isDark, lang]);
   return <div ref={host} className="editor" style={{ height }} tabIndex={0} role="region" aria-label={path} />;
+}
+
+/** Both sides of a conflict: arrows between them take over one change of the left; the right can be typed in, and is the result. */
+export function MergeEditor({ theirs, mine, path, change }: { theirs: string; mine: string; path: string; change: (text: string) => void }) {
+  const host = useRef<HTMLDivElement>(null);
+  const { t, i18n: { language: lang } } = useTranslation();
+  const isDark = useComputedColorScheme('light') === 'dark';
+  const handler = useRef(change);
+  handler.current = change;
+  useEffect(() => {
+    const both = [words(lang), lineNumbers(), EditorView.lineWrapping, language(path), look(isDark)];
+    const made = new MergeView({
+      parent: host.current!, collapseUnchanged: { margin: 4, minSize: 8 }, highlightChanges: true, gutter: true, revertControls: 'a-to-b',
+      renderRevertControl: () => {
+        const button = document.createElement('button');
+        button.type = 'button';
+        button.className = 'cm-take';
+        button.textContent = '→';
+        button.setAttribute('aria-label', t('conflict.take'));
+        button.title = t('conflict.take');
+        return button;
+      },
+      a: { doc: theirs, extensions: [...both, EditorState.readOnly.of(true), EditorView.contentAttributes.of({ 'aria-label': t('conflict.left') })] },
+      b: {
+        doc: mine, extensions: [...both, history(), keymap.of([...defaultKeymap, ...historyKeymap]), EditorView.contentAttributes.of({ 'aria-label': t('conflict.right') }),
+          EditorView.updateListener.of((u) => { if (u.docChanged) handler.current(u.state.doc.toString()); })],
+      },
+    });
+    return () => made.destroy();
+  }, [theirs, mine, path, isDark, lang]);
+  return <div ref={host} className="editor merge" style={{ height: '60vh' }} tabIndex={0} role="region" aria-label={path} />;
 }

@@ -1,0 +1,76 @@
+package browser_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/meshstorm/meshstorm/e2e/browser"
+)
+
+// A tab, another tab and an editor change the same files: nobody's change is
+// lost, and who comes second sees both sides.
+func TestTwoTabsAndAnEditorLoseNothing(t *testing.T) {
+	s := browser.Start(t)
+	shop(t, s)
+	p := s.Open(t, "en-US")
+	p.Goto("/w/shop/code/kubernetes/template/istio.yml")
+	p.Until(`document.querySelector('.cm-content')?.innerText.includes('main-gw')`)
+
+	// What an editor writes shows at once.
+	text := s.Read(mesh)
+	s.Write(mesh, "# from an editor\n"+text)
+	p.Until(`document.querySelector('.cm-content')?.innerText.includes('from an editor')`)
+
+	// A change of a second tab arrives in the first.
+	other := p.Beside("/w/shop/deploy?node=Gateway%2Fdefault%2Fmain-gw")
+	other.Click("DisclosureTriangle", "All fields")
+	other.Fill("textbox", "istio", "other-gateway")
+	browser.Eventually(t, "the second tab's change is saved", func() bool { return strings.Contains(s.Read(mesh), "istio: other-gateway") })
+	p.Until(`document.querySelector('.cm-content')?.innerText.includes('other-gateway')`)
+
+	// Both change the same file at once: the second one is shown both sides, and
+	// takes over one change.
+	p.Excuse = regexp.MustCompile(`status of 412`)
+	p.Click("textbox", "/istio.yml|YAML/")
+	p.Press("Ctrl+Home")
+	p.Type("# mine, typed here\n")
+	s.Write(mesh, strings.Replace(s.Read(mesh), "# from an editor\n", "# from an editor, later\n", 1))
+	p.Type("# and more\n")
+	browser.Eventually(t, "the conflict is shown, or both changes are in the file", func() bool {
+		return p.Has("button", "Save the right one") || strings.Contains(s.Read(mesh), "and more") && strings.Contains(s.Read(mesh), "later")
+	})
+	if p.Has("button", "Save the right one") {
+		p.Shot("conflict")
+		p.Click("button", "Take this change over")
+		p.Click("button", "Save the right one")
+		p.Gone("dialog", "/changed elsewhere/")
+	}
+	browser.Eventually(t, "the result is saved", func() bool { return strings.Contains(s.Read(mesh), "from an editor, later") })
+}
+
+// Names that would be markup are only text, wherever they show.
+func TestHostileNamesAreOnlyText(t *testing.T) {
+	s := browser.Start(t)
+	shop(t, s)
+	const hostile = `<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>`
+	model := s.Read("shop/storm.json")
+	for _, name := range []string{`"displayName": "주문"`, `"displayName": "주문됨"`, `"displayName": "재고"`} {
+		model = strings.ReplaceAll(model, name, `"displayName": "`+hostile+`"`)
+	}
+	if !strings.Contains(model, hostile) {
+		t.Fatal("the model has other names now")
+	}
+	s.Write("shop/storm.json", model)
+	s.Write("shop/kubernetes/own.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: \""+hostile+"\"\n  namespace: default\ndata:\n  \""+hostile+"\": x\n")
+	p := s.Open(t, "en-US")
+	for _, path := range []string{"/", "/w/shop/model", "/w/shop/code/kubernetes/own.yaml", "/w/shop/deploy", "/w/shop/cluster", "/w/shop/traffic"} {
+		p.Goto(path)
+		p.Settle()
+		if browser.Eval[bool](p, `window.hacked === 1 || document.querySelector('img[src=x]') !== null`) {
+			t.Errorf("%s runs what a name says", path)
+		}
+	}
+	p.Goto("/w/shop/model")
+	p.Sees("<img src=x")
+}

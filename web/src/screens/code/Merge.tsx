@@ -1,0 +1,1 @@
+export { MergeEditor as default } from './editors';
