@@ -241,7 +241,9 @@ type spot struct {
 }
 
 const whereFunction = `function () {
-  const r = this.getBoundingClientRect();
+  // A control that only its label shows is clicked there.
+  const mine = this.getBoundingClientRect();
+  const r = mine.width < 3 && this.labels && this.labels[0] ? this.labels[0].getBoundingClientRect() : mine;
   // The middle of what of it is in the window.
   const x = (Math.max(r.left, 0) + Math.min(r.right, innerWidth)) / 2, y = (Math.max(r.top, 0) + Math.min(r.bottom, innerHeight)) / 2;
   const top = document.elementFromPoint(x, y);
