@@ -2,7 +2,7 @@ import { Center, Loader, MantineProvider, createTheme } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { Suspense, lazy, useEffect } from 'react';
 import type { ApiError } from './api/client';
-import { usePlace } from './router';
+import { parsePlace, usePlace } from './router';
 import { Boundary } from './shell/Boundary';
 import { ConflictDialog } from './shell/ConflictDialog';
 import { ErrorPage } from './shell/ErrorPage';
@@ -11,12 +11,20 @@ import { Home } from './screens/workspaces/Home';
 import { useStore } from './workspace/store';
 import { openWorkspace } from './workspace/sync';
 
+const loaders = {
+  model: () => import('./screens/model/ModelScreen'),
+  code: () => import('./screens/code/CodeScreen'),
+  traffic: () => import('./screens/traffic/TrafficScreen'),
+  cluster: () => import('./screens/cluster/ClusterScreen'),
+  deploy: () => import('./screens/deploy/DeployScreen'),
+};
+
+// The first screen's script comes while the workspace is being read, not after it.
+const first = parsePlace(location.pathname, location.search);
+if (first.workspace) void loaders[first.screen]();
+
 const screens = {
-  model: lazy(() => import('./screens/model/ModelScreen')),
-  code: lazy(() => import('./screens/code/CodeScreen')),
-  traffic: lazy(() => import('./screens/traffic/TrafficScreen')),
-  cluster: lazy(() => import('./screens/cluster/ClusterScreen')),
-  deploy: lazy(() => import('./screens/deploy/DeployScreen')),
+  model: lazy(loaders.model), code: lazy(loaders.code), traffic: lazy(loaders.traffic), cluster: lazy(loaders.cluster), deploy: lazy(loaders.deploy),
 };
 
 const theme = createTheme({
