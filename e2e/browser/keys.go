@@ -66,11 +66,8 @@ func (p *Page) tab(key, role, name string) {
 	const far = 400
 	for range far {
 		p.wait(role, name)
-		found, err := p.find(role, name)
-		for _, f := range found {
-			if on, failed := call[bool](p, f.node, focusFunction); err == nil && failed == nil && on {
-				return
-			}
+		if p.Focused(role, name) {
+			return
 		}
 		// In an editor Tab indents; after Escape it leaves, as CodeMirror has it.
 		if Eval[bool](p, `document.activeElement?.classList.contains('cm-content') ?? false`) {
@@ -80,6 +77,18 @@ func (p *Page) tab(key, role, name string) {
 	}
 	p.t.Fatalf("%d times %s do not reach the %s %q; the focus is on %s", far, key, role, name,
 		Eval[string](p, `document.activeElement.outerHTML.slice(0, 200)`))
+}
+
+// Focused tells whether the keyboard acts on something.
+func (p *Page) Focused(role, name string) bool {
+	p.t.Helper()
+	found, err := p.find(role, name)
+	for _, f := range found {
+		if on, failed := call[bool](p, f.node, focusFunction); err == nil && failed == nil && on {
+			return true
+		}
+	}
+	return false
 }
 
 // Use reaches something with Tab and presses Enter on it.

@@ -34,18 +34,30 @@ type hands struct {
 	use  func(p *browser.Page, role, name string)
 	fill func(p *browser.Page, role, name, text string)
 	tick func(p *browser.Page, name string)
+	// tickRadio chooses one of several.
+	tickRadio func(p *browser.Page, name string)
 }
 
 var mouse = hands{
 	use:  func(p *browser.Page, role, name string) { p.Click(role, name) },
 	fill: func(p *browser.Page, role, name, text string) { p.Fill(role, name, text) },
 	tick: func(p *browser.Page, name string) { p.Click("checkbox", name) },
+
+	tickRadio: func(p *browser.Page, name string) { p.Click("radio", name) },
 }
 
 var keyboard = hands{
 	use:  func(p *browser.Page, role, name string) { p.Use(role, name) },
 	fill: func(p *browser.Page, role, name, text string) { p.Enter(role, name, text) },
 	tick: func(p *browser.Page, name string) { p.TabTo("checkbox", name); p.Press("Space") },
+
+	// The arrows move within the group.
+	tickRadio: func(p *browser.Page, name string) {
+		p.TabTo("radio", "Edit")
+		for !p.Focused("radio", name) {
+			p.Press("Right")
+		}
+	},
 }
 
 func TestTheLabPagesWalkWithTheMouse(t *testing.T) { walk(t, mouse) }
@@ -103,6 +115,13 @@ func walk(t *testing.T, by hands) {
 	}
 	p.Shot("cluster")
 	p.Axe("Cluster")
+
+	// A file beside what runs of it.
+	by.use(p, "link", "Code")
+	by.use(p, "button", "istio.yml")
+	by.tickRadio(p, "Diff against the cluster")
+	p.Sees("The cluster runs what the files say.")
+	by.use(p, "link", "Cluster")
 
 	// A request through the gateway.
 	by.use(p, "button", "Send")

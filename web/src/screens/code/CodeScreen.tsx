@@ -8,6 +8,7 @@ import { Link, Severity } from '../../shell/Shell';
 import { Icon } from '../../shell/icons';
 import { edit, get, useStore } from '../../workspace/store';
 import { openFile } from '../../workspace/sync';
+import { AgainstCluster } from './AgainstCluster';
 import { GenerateButton, type Plan, PlanDialog, Toppings } from './Generate';
 import { type Folder, sourceAt, treeOf } from './source';
 
@@ -55,7 +56,7 @@ export default function CodeScreen({ place }: { place: Place }) {
   const text = useStore((s) => s.texts[path]);
   const generated = useStore((s) => s.generated[path]);
   const found = useStore((s) => s.findings?.findings);
-  const [mode, setMode] = useState<'edit' | 'diff'>('edit');
+  const [mode, setMode] = useState<'edit' | 'diff' | 'cluster'>('edit');
   const [cursor, setCursor] = useState(1);
   const [plan, setPlan] = useState<Plan | null>(null);
   useEffect(() => { if (path) void openFile(path); }, [path, known, text === undefined]);
@@ -74,14 +75,15 @@ export default function CodeScreen({ place }: { place: Place }) {
       <div className="stage column">
         <div className="toolbar">
           <h2 title={path}>{path}</h2>
-          {generated !== undefined && <SegmentedControl size="xs" value={mode} onChange={(v) => setMode(v as 'edit' | 'diff')} data={[{ value: 'edit', label: t('code.edit') }, { value: 'diff', label: t('code.diff') }]} />}
+          {path.startsWith('kubernetes/') && <SegmentedControl size="xs" value={mode === 'diff' && generated === undefined ? 'edit' : mode} onChange={(v) => setMode(v as 'edit' | 'diff' | 'cluster')}
+            data={[{ value: 'edit', label: t('code.edit') }, ...(generated === undefined ? [] : [{ value: 'diff', label: t('code.diff') }]), { value: 'cluster', label: t('code.cluster') }]} />}
           {source && <Text size="sm">{t('code.source')} <Link href={`/w/${encodeURIComponent(get().id)}/model?source=${encodeURIComponent(source)}`}>{source}</Link></Text>}
           {!readOnly && <div style={{ marginLeft: 'auto', display: 'flex', gap: 10, alignItems: 'center' }}><GenerateButton show={setPlan} /></div>}
         </div>
         {!known && <div className="centred">{t('code.choose')}</div>}
         {known && text === undefined && loading}
         {known && text !== undefined && <Suspense fallback={loading}>
-          {mode === 'diff' && generated !== undefined
+          {mode === 'cluster' && path.startsWith('kubernetes/') ? <AgainstCluster path={path} /> : mode === 'diff' && generated !== undefined
             ? generated === text ? <div className="centred">{t('code.noDiff')}</div> : <Diff before={generated} after={text} path={path} />
             : <Editor path={path} file={path} text={text} readOnly={readOnly} findings={findings} line={line} label={path} cursor={setCursor} change={(v) => edit({ texts: { ...get().texts, [path]: v } })} />}
         </Suspense>}
