@@ -33,10 +33,10 @@ func TestTwoTabsAndAnEditorLoseNothing(t *testing.T) {
 	// takes over one change.
 	p.Excuse = regexp.MustCompile(`status of 412`)
 	p.Click("textbox", "/istio.yml|YAML/")
-	p.Press("Ctrl+Home")
-	p.Type("# mine, typed here\n")
+	p.Press("Ctrl+End")
+	p.Type("\r# mine, typed here\r")
 	s.Write(mesh, strings.Replace(s.Read(mesh), "# from an editor\n", "# from an editor, later\n", 1))
-	p.Type("# and more\n")
+	p.Type("# and more\r")
 	browser.Eventually(t, "the conflict is shown, or both changes are in the file", func() bool {
 		return p.Has("button", "Save the right one") || strings.Contains(s.Read(mesh), "and more") && strings.Contains(s.Read(mesh), "later")
 	})
@@ -46,7 +46,10 @@ func TestTwoTabsAndAnEditorLoseNothing(t *testing.T) {
 		p.Click("button", "Save the right one")
 		p.Gone("dialog", "/changed elsewhere/")
 	}
-	browser.Eventually(t, "the result is saved", func() bool { return strings.Contains(s.Read(mesh), "from an editor, later") })
+	browser.Eventually(t, "both changes are saved", func() bool {
+		now := s.Read(mesh)
+		return strings.Contains(now, "from an editor, later") && strings.Contains(now, "# mine, typed here") && strings.Contains(now, "# and more")
+	})
 }
 
 // Names that would be markup are only text, wherever they show.

@@ -17,7 +17,6 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -155,12 +154,6 @@ func (p *Page) Until(expression string) {
 func (p *Page) Sees(text string) {
 	p.t.Helper()
 	p.Until(fmt.Sprintf(`document.body.innerText.includes(%q)`, text))
-}
-
-// NotSees waits until a text is not on the page.
-func (p *Page) NotSees(text string) {
-	p.t.Helper()
-	p.Until(fmt.Sprintf(`!document.body.innerText.includes(%q)`, text))
 }
 
 // thing is what find found.
@@ -303,33 +296,6 @@ func (p *Page) Click(role, name string) {
 	must(p.t, chromedp.Do(p.ctx, chromedp.MouseClickXY(x, y)))
 }
 
-// DoubleClick clicks it twice.
-func (p *Page) DoubleClick(role, name string) {
-	p.t.Helper()
-	x, y := p.at(role, name)
-	for count := int64(1); count <= 2; count++ {
-		for _, kind := range []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased} {
-			_, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: x, Y: y, Button: input.MouseButtonLeft, Buttons: 1, ClickCount: count})
-			must(p.t, err)
-		}
-	}
-}
-
-// Drag drags from the middle of something to a place of the window, in steps.
-func (p *Page) Drag(role, name string, toX, toY float64) {
-	p.t.Helper()
-	x, y := p.at(role, name)
-	must(p.t, chromedp.Do(p.ctx, chromedp.DragAndDropXY(x, y, toX, toY, 10)))
-}
-
-// Place is the middle of something in the window.
-func (p *Page) Place(role, name string) (x, y float64) {
-	p.t.Helper()
-	s, err := call[spot](p, p.wait(role, name).node, whereFunction)
-	must(p.t, err)
-	return s.X, s.Y
-}
-
 // Fill replaces the text of a field, and leaves it.
 func (p *Page) Fill(role, name, text string) {
 	p.t.Helper()
@@ -361,14 +327,6 @@ func (p *Page) Choose(name, option string) {
 func (p *Page) Value(role, name string) string {
 	p.t.Helper()
 	v, err := call[string](p, p.wait(role, name).node, `function () { return String(this.value ?? this.textContent) }`)
-	must(p.t, err)
-	return v
-}
-
-// Checked tells whether a check-box is ticked.
-func (p *Page) Checked(name string) bool {
-	p.t.Helper()
-	v, err := call[bool](p, p.wait("checkbox", name).node, `function () { return this.checked }`)
 	must(p.t, err)
 	return v
 }

@@ -32,7 +32,7 @@ func TestAnExampleIsForkedAndThePaletteAppears(t *testing.T) {
 	p.Axe("Model")
 }
 
-func TestWeightsAreMovedOnTheEdgesAndReachBothVirtualServices(t *testing.T) {
+func TestTheDeployScreenShowsTheMeshAndHasNoSeriousFindingOfAxe(t *testing.T) {
 	s := browser.Start(t)
 	shop(t, s)
 	p := s.Open(t, "en-US")
@@ -64,7 +64,7 @@ func TestAQuestionLightsItsPath(t *testing.T) {
 	p.Shot("asked")
 }
 
-func TestAServerThatIsGoneIsSaidAndComesBack(t *testing.T) {
+func TestAServerThatIsGoneIsSaid(t *testing.T) {
 	s := browser.Start(t)
 	shop(t, s)
 	p := s.Open(t, "en-US")
