@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"io/fs"
 	"maps"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 )
@@ -45,6 +47,33 @@ func Kinds(group string) []string {
 		}
 	}
 	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Documented lists the kinds that Document knows, by group, kind and version.
+func Documented() []schema.GroupVersionKind {
+	var all []schema.GroupVersionKind
+	files, _ := fs.Glob(data, "data/*.*.json.gz") // the pattern is right
+	for _, file := range files {
+		parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(file, "data/"), ".json.gz"), ".")
+		if len(parts) < 3 {
+			continue // not a CRD
+		}
+		gk := schema.GroupKind{Group: strings.Join(parts[:len(parts)-2], "."), Kind: parts[len(parts)-2]}
+		versions, _ := Served(gk)
+		for _, version := range versions {
+			all = append(all, gk.WithVersion(version))
+		}
+	}
+	for gvk, t := range scheme.Scheme.AllKnownTypes() {
+		_, object := t.FieldByName("ObjectMeta")
+		if object && !strings.HasSuffix(gvk.Kind, "List") && gvk.Version != runtime.APIVersionInternal {
+			all = append(all, gvk)
+		}
+	}
+	slices.SortFunc(all, func(a, b schema.GroupVersionKind) int {
+		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Version, b.Version))
+	})
 	return slices.Compact(all)
 }
 

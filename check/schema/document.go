@@ -36,10 +36,13 @@ func Document(gvk schema.GroupVersionKind) (json.RawMessage, bool) {
 		props = typeSchema(reflect.TypeOf(object).Elem(), nil)
 	}
 	fields, _ := props["properties"].(map[string]any)
-	if fields == nil || fields["metadata"] == nil || strings.HasSuffix(gvk.Kind, "List") {
-		return nil, false // a list, or options of a request
+	if fields == nil || fields["metadata"] == nil || strings.HasSuffix(gvk.Kind, "List") || gvk.Kind == "Status" {
+		return nil, false // a list, options of a request or its answer
 	}
 	delete(fields, "status")
+	if required, ok := props["required"].([]string); ok {
+		props["required"] = slices.DeleteFunc(required, func(name string) bool { return name == "status" })
+	}
 	fields["metadata"] = metadata()
 	data, err := json.Marshal(props)
 	if err != nil {
@@ -105,7 +108,11 @@ func typeSchema(t reflect.Type, above []reflect.Type) map[string]any {
 	}
 	switch t.Kind() {
 	case reflect.String:
-		return map[string]any{"type": "string"}
+		s := map[string]any{"type": "string"}
+		if values := markers().Enums[typeID(t)]; values != nil {
+			s["enum"] = values
+		}
+		return s
 	case reflect.Bool:
 		return map[string]any{"type": "boolean"}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
@@ -119,14 +126,19 @@ func typeSchema(t reflect.Type, above []reflect.Type) map[string]any {
 	case reflect.Struct:
 		if !slices.Contains(above, t) && t.NumField() > 0 {
 			fields := map[string]any{}
-			addFields(fields, t, append(slices.Clip(above), t))
-			return map[string]any{"type": "object", "properties": fields, "description": swaggerDoc(t)[""]}
+			s := map[string]any{"type": "object", "properties": fields, "description": swaggerDoc(t)[""]}
+			if required := addFields(fields, t, append(slices.Clip(above), t)); len(required) > 0 {
+				s["required"] = required
+			}
+			return s
 		}
 	}
 	return map[string]any{"x-kubernetes-preserve-unknown-fields": true}
 }
 
-func addFields(fields map[string]any, t reflect.Type, above []reflect.Type) {
+// addFields adds the fields of a struct, and gives the names of those that must
+// be there.
+func addFields(fields map[string]any, t reflect.Type, above []reflect.Type) (required []string) {
 	docs := swaggerDoc(t)
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -140,7 +152,7 @@ func addFields(fields map[string]any, t reflect.Type, above []reflect.Type) {
 				inner = inner.Elem()
 			}
 			if inner.Kind() == reflect.Struct {
-				addFields(fields, inner, above)
+				required = append(required, addFields(fields, inner, above)...)
 			}
 			continue
 		}
@@ -149,5 +161,9 @@ func addFields(fields map[string]any, t reflect.Type, above []reflect.Type) {
 			s["description"] = text
 		}
 		fields[name] = s
+		if needed(t, name, options) {
+			required = append(required, name)
+		}
 	}
+	return required
 }

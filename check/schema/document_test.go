@@ -1,10 +1,14 @@
 package schema_test
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	k8sschema "k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/meshstorm/meshstorm/check/schema"
 )
@@ -16,6 +20,8 @@ type node struct {
 	Properties  map[string]*node `json:"properties"`
 	Items       *node            `json:"items"`
 	Values      json.RawMessage  `json:"additionalProperties"`
+	Enum        []string         `json:"enum"`
+	Required    []string         `json:"required"`
 	IntOrString bool             `json:"x-kubernetes-int-or-string"`
 }
 
@@ -64,6 +70,31 @@ func TestDocumentsHaveEveryFieldWithItsText(t *testing.T) {
 	for _, none := range []k8sschema.GroupVersionKind{{Group: istio, Version: "v9", Kind: "Gateway"}, {Version: "v1", Kind: "PodList"}, {Group: "example.com", Version: "v1", Kind: "Thing"}} {
 		if _, ok := schema.Document(none); ok {
 			t.Errorf("there is a schema of %s", none)
+		}
+	}
+}
+
+func TestEveryDocumentedKindHasADocument(t *testing.T) {
+	all := schema.Documented()
+	for _, gvk := range all {
+		if _, ok := schema.Document(gvk); !ok {
+			t.Errorf("%s has no document", gvk)
+		}
+	}
+	if !slices.IsSortedFunc(all, func(a, b k8sschema.GroupVersionKind) int {
+		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Version, b.Version))
+	}) {
+		t.Error("the kinds have no order")
+	}
+	for _, want := range []k8sschema.GroupVersionKind{gvk("v1", "Service"), gvk("apps/v1", "Deployment"), gvk("autoscaling/v2", "HorizontalPodAutoscaler"),
+		gvk("networking.istio.io/v1", "VirtualService"), gvk("gateway.networking.k8s.io/v1", "HTTPRoute"), gvk("gateway.networking.x-k8s.io/v1alpha1", "XMesh")} {
+		if !slices.Contains(all, want) {
+			t.Errorf("%s is not listed", want)
+		}
+	}
+	for kind := range scheme.Scheme.AllKnownTypes() {
+		if _, ok := schema.Document(kind); ok != slices.Contains(all, kind) {
+			t.Errorf("%s: has a document %v", kind, ok)
 		}
 	}
 }

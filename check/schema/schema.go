@@ -118,21 +118,29 @@ func read(gk schema.GroupKind, channel string) (*definition, error) {
 	if strings.ContainsAny(gk.Group+gk.Kind, `/\`) {
 		return nil, fmt.Errorf("no schema for %s", gk)
 	}
-	f, err := data.Open(fmt.Sprintf("data/%s.%s.%s.json.gz", gk.Group, gk.Kind, channel))
-	if err != nil {
+	d := &definition{}
+	if err := readInto(fmt.Sprintf("data/%s.%s.%s.json.gz", gk.Group, gk.Kind, channel), d); err != nil {
 		return nil, err
+	}
+	return d, nil
+}
+
+// readInto reads an embedded file.
+func readInto(name string, into any) error {
+	f, err := data.Open(name)
+	if err != nil {
+		return err
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	text, err := io.ReadAll(z)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d := &definition{}
-	return d, json.Unmarshal(text, d)
+	return json.Unmarshal(text, into)
 }
 
 func parse(gvk schema.GroupVersionKind, channel string) (*Schema, error) {

@@ -1,7 +1,8 @@
-// Command gen writes the schemas that package schema embeds: those of Istio's
-// and the Gateway API's CRDs, as they come with the modules that go.mod names.
-// It takes nothing but a folder, and gives one compressed file per CRD and
-// channel; with -check it changes nothing and fails when a file is stale.
+// Command gen writes what package schema embeds, from the modules that go.mod
+// names: the schemas of Istio's and the Gateway API's CRDs, one compressed file
+// per CRD and channel, and in kubernetes.json.gz what the sources of
+// Kubernetes' types say beyond the types themselves. It takes nothing but a
+// folder; with -check it changes nothing and fails when a file is stale.
 package main
 
 import (
@@ -68,7 +69,9 @@ func build() (map[string][]byte, error) {
 			}
 		}
 	}
-	return files, nil
+	kinds, err := readKinds()
+	files["kubernetes.json.gz"] = kinds
+	return files, err
 }
 
 func moduleDir(module string) (string, error) {
