@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -93,23 +94,24 @@ func edgeOf(m *dto.Metric, namespace string) (Edge, map[string]string, bool) {
 	if labels["destination_service_namespace"] != namespace && labels["destination_workload_namespace"] != namespace {
 		return Edge{}, nil, false
 	}
-	e := Edge{From: labels["source_workload"], Service: labels["destination_service_name"], To: labels["destination_workload"]}
-	if e.To == "" {
-		e.To = "unknown"
-	}
-	if e.From == "" {
-		e.From = "unknown"
-	}
+	e, ok := edgeBy(labels)
+	return e, labels, ok
+}
+
+// edgeBy is the edge that labels name, if this reporter's word counts: that of
+// the sender, or of the receiver where the sender has no proxy.
+func edgeBy(labels map[string]string) (Edge, bool) {
+	e := Edge{From: cmp.Or(labels["source_workload"], "unknown"), Service: labels["destination_service_name"], To: cmp.Or(labels["destination_workload"], "unknown")}
 	if strings.TrimSpace(e.Service) == "" {
-		return Edge{}, nil, false
+		return Edge{}, false
 	}
 	switch labels["reporter"] {
-	case "source":
-		return e, labels, true
-	case "destination":
-		return e, labels, e.From == "unknown"
+	case bySender:
+		return e, true
+	case byReceiver:
+		return e, e.From == "unknown"
 	}
-	return Edge{}, nil, false
+	return Edge{}, false
 }
 
 // Since is what went over each edge since an earlier reading. A proxy that the

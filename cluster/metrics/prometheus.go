@@ -156,10 +156,22 @@ type answer struct {
 }
 
 func (p *prometheus) query(ctx context.Context, expr string) ([]sample, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base.JoinPath("api/v1/query").String(),
-		strings.NewReader(url.Values{"query": {expr}, "timeout": {"10s"}}.Encode()))
+	body, status, err := p.ask(ctx, "api/v1/query", url.Values{"query": {expr}, "timeout": {"10s"}})
 	if err != nil {
 		return nil, err
+	}
+	all, err := samples(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s answered %s: %w", ErrUnavailable, p.Name(), status, err)
+	}
+	return all, nil
+}
+
+// ask posts a form to the HTTP API, and gives the answer with its status.
+func (p *prometheus) ask(ctx context.Context, path string, form url.Values) (body []byte, status string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base.JoinPath(path).String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, "", err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if p.token != "" {
@@ -167,24 +179,19 @@ func (p *prometheus) query(ctx context.Context, expr string) ([]sample, error) {
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, p.Name(), err)
+		return nil, "", fmt.Errorf("%w: %s: %w", ErrUnavailable, p.Name(), err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, p.Name(), err)
+	if body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err != nil {
+		return nil, "", fmt.Errorf("%w: %s: %w", ErrUnavailable, p.Name(), err)
 	}
 	if response.StatusCode == http.StatusNotFound {
-		return nil, fmt.Errorf("%w: nothing of Prometheus answers at %s (%s); give the address whose /api/v1/query is Prometheus'", ErrUnavailable, p.base, response.Status)
+		return nil, "", fmt.Errorf("%w: nothing of Prometheus answers at %s (%s); give the address whose /api/v1/query is Prometheus'", ErrUnavailable, p.base, response.Status)
 	}
 	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
-		return nil, fmt.Errorf("%w: %s answered %s; set %s to a bearer token that it takes", ErrUnavailable, p.Name(), response.Status, TokenVariable)
+		return nil, "", fmt.Errorf("%w: %s answered %s; set %s to a bearer token that it takes", ErrUnavailable, p.Name(), response.Status, TokenVariable)
 	}
-	all, err := samples(body)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s answered %s: %w", ErrUnavailable, p.Name(), response.Status, err)
-	}
-	return all, nil
+	return body, response.Status, nil
 }
 
 func samples(body []byte) ([]sample, error) {

@@ -108,12 +108,15 @@ type Pod struct {
 	Ready     int       `json:"ready"` // containers
 	Total     int       `json:"total"`
 	Status    string    `json:"status"` // "Running", "CrashLoopBackOff", "Init:0/1"
-	Restarts  int       `json:"restarts"`
-	App       string    `json:"app,omitempty"`
-	Track     string    `json:"track,omitempty"`
-	Version   string    `json:"version,omitempty"`
-	IP        string    `json:"ip,omitempty"`
-	Node      string    `json:"node,omitempty"`
+	// Reason says why a pod is not ready, as Kubernetes does; "" where it is, or
+	// where nothing is said.
+	Reason   string `json:"reason,omitempty"`
+	Restarts int    `json:"restarts"`
+	App      string `json:"app,omitempty"`
+	Track    string `json:"track,omitempty"`
+	Version  string `json:"version,omitempty"`
+	IP       string `json:"ip,omitempty"`
+	Node     string `json:"node,omitempty"`
 }
 
 // VirtualService is one in words.

@@ -3,6 +3,7 @@ package overview
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -44,8 +45,32 @@ func podOf(p *corev1.Pod) Pod {
 			}
 		}
 	}
-	out.Status = status(p)
+	out.Status, out.Reason = status(p), reason(p)
 	return out
+}
+
+// reason is what a container that waits or failed says, else what the pod's
+// conditions say.
+func reason(p *corev1.Pod) string {
+	if isReady(p) || p.Status.Phase == corev1.PodSucceeded {
+		return ""
+	}
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		switch w, t := s.State.Waiting, s.State.Terminated; {
+		case w != nil && w.Message != "":
+			return s.Name + ": " + w.Message
+		case t != nil && t.ExitCode != 0:
+			return strings.TrimSuffix(fmt.Sprintf("%s: ended with code %d: %s", s.Name, t.ExitCode, strings.TrimSpace(t.Message)), ": ")
+		}
+	}
+	for _, kind := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodReady} {
+		for _, c := range p.Status.Conditions {
+			if c.Type == kind && c.Status != corev1.ConditionTrue && c.Message != "" {
+				return c.Message
+			}
+		}
+	}
+	return ""
 }
 
 // always: a sidecar in the sense of Kubernetes, an init container that goes on

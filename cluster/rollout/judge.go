@@ -39,6 +39,9 @@ func (r *run) measure(ctx context.Context) Verdict {
 // that.
 func judge(v Verdict, s *State, measured map[string]metrics.Traffic, source string) Verdict {
 	b := s.Plan.Bounds
+	if stable, ok := measured[s.Plan.Service]; ok && !math.IsNaN(stable.Requests) && !math.IsNaN(stable.Errors) {
+		v.Stable = &Answered{stable.Requests, stable.Errors, number(stable.P95)}
+	}
 	t, known := measured[s.Plan.Deployment()]
 	if !known {
 		stable, ok := measured[s.Plan.Service]

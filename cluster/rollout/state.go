@@ -69,6 +69,16 @@ type Verdict struct {
 	Errors   float64  `json:"errors"`
 	P95      *float64 `json:"p95,omitempty"` // milliseconds
 	Seconds  float64  `json:"seconds"`       // that were measured
+	// Stable is what the version beside it answered meanwhile; nil where nothing
+	// is known of it. It is for people: no bound looks at it.
+	Stable *Answered `json:"stable,omitempty"`
+}
+
+// Answered is what a workload answered.
+type Answered struct {
+	Requests float64  `json:"requests"`
+	Errors   float64  `json:"errors"`
+	P95      *float64 `json:"p95,omitempty"` // milliseconds
 }
 
 // keptVerdicts bounds the history in the state.
