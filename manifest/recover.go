@@ -14,9 +14,10 @@ import (
 
 // Recover deals with a run that was killed: it completes one whose journal was
 // written, which completed reports, and clears what one without a journal left
-// aside. Every command calls it before it reads. Without such leftovers it
-// changes nothing and takes no lock; otherwise the error wraps ErrLocked while
-// the run in question still goes on.
+// aside. Who only reads needs it only where there is a journal; the rest is
+// cleared by the next Lock. Without such leftovers it changes nothing and takes
+// no lock; otherwise the error wraps ErrLocked while the run in question still
+// goes on.
 func Recover(root string) (completed bool, err error) {
 	pending, err := leftovers(root)
 	if err != nil || !pending {

@@ -6,7 +6,11 @@
 // so that nobody behind it looks at geometry or at stored references again.
 package storm
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+	"slices"
+)
 
 // Kind is the type of a sticker.
 type Kind string
@@ -264,59 +268,90 @@ func (m *Model) Resolve(id string) (Located, bool) {
 // complete.
 func (m *Model) Index() {
 	m.index = make(map[string]Located, m.size())
-	put := func(e *Element, c *Context, a *Aggregate, p *Package) {
-		if e.ID != "" {
-			m.index[e.ID] = Located{Element: e, Context: c, Aggregate: a, Package: p}
+	for l := range m.All() {
+		if l.ID != "" {
+			m.index[l.ID] = l
 		}
-	}
-	contexts := m.Contexts
-	if m.Outside != nil {
-		contexts = append(contexts[:len(contexts):len(contexts)], m.Outside)
-	}
-	for _, c := range contexts {
-		put(&c.Element, c, nil, nil)
-		for _, a := range c.Aggregates {
-			put(&a.Element, c, a, nil)
-			for _, x := range a.Commands {
-				put(&x.Element, c, a, nil)
-			}
-			for _, x := range a.Events {
-				put(&x.Element, c, a, nil)
-			}
-		}
-		for _, x := range c.Commands {
-			put(&x.Element, c, nil, nil)
-		}
-		for _, x := range c.Events {
-			put(&x.Element, c, nil, nil)
-		}
-		for _, x := range c.Policies {
-			put(&x.Element, c, nil, nil)
-		}
-		for _, x := range c.Views {
-			put(&x.Element, c, nil, nil)
-		}
-	}
-	for _, x := range m.Externals {
-		put(x, nil, nil, nil)
-	}
-	for _, x := range m.Actors {
-		put(&x.Element, nil, nil, nil)
-	}
-	for _, x := range m.Notes {
-		put(x, nil, nil, nil)
 	}
 	for _, p := range m.Packages {
-		put(&p.Element, nil, nil, p)
 		for _, x := range p.Elements {
-			if l, ok := m.index[x.ID]; ok {
-				l.Package = p
-				m.index[x.ID] = l
-				continue
+			l, ok := m.index[x.ID]
+			if !ok {
+				l.Element = x
 			}
-			put(x, nil, nil, p)
+			l.Package = p
+			if x.ID != "" {
+				m.index[x.ID] = l
+			}
 		}
 	}
+}
+
+// All gives every sticker on the board, those that contain others before
+// these; what lies inside of packages is not on the board.
+func (m *Model) All() iter.Seq[Located] {
+	return func(yield func(Located) bool) {
+		for _, c := range m.Contexts {
+			if !yield(Located{Element: &c.Element, Context: c}) || !c.all(yield) {
+				return
+			}
+		}
+		if m.Outside != nil && !m.Outside.all(yield) {
+			return
+		}
+		for _, p := range m.Packages {
+			if !yield(Located{Element: &p.Element, Package: p}) {
+				return
+			}
+		}
+		for _, x := range slices.Concat(m.Externals, m.Notes) {
+			if !yield(Located{Element: x}) {
+				return
+			}
+		}
+		for _, x := range m.Actors {
+			if !yield(Located{Element: &x.Element}) {
+				return
+			}
+		}
+	}
+}
+
+// all gives what a context holds; false says that nobody wants more.
+func (c *Context) all(yield func(Located) bool) bool {
+	for _, a := range c.Aggregates {
+		if !yield(Located{Element: &a.Element, Context: c, Aggregate: a}) || !inside(a.Commands, a.Events, c, a, yield) {
+			return false
+		}
+	}
+	if !inside(c.Commands, c.Events, c, nil, yield) {
+		return false
+	}
+	for _, x := range c.Policies {
+		if !yield(Located{Element: &x.Element, Context: c}) {
+			return false
+		}
+	}
+	for _, x := range c.Views {
+		if !yield(Located{Element: &x.Element, Context: c}) {
+			return false
+		}
+	}
+	return true
+}
+
+func inside(commands []*Command, events []*Event, c *Context, a *Aggregate, yield func(Located) bool) bool {
+	for _, x := range commands {
+		if !yield(Located{Element: &x.Element, Context: c, Aggregate: a}) {
+			return false
+		}
+	}
+	for _, x := range events {
+		if !yield(Located{Element: &x.Element, Context: c, Aggregate: a}) {
+			return false
+		}
+	}
+	return true
 }
 
 // size is about how many elements the model has.

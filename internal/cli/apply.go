@@ -13,7 +13,6 @@ import (
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/check/analyze"
 	"github.com/meshstorm/meshstorm/cluster"
-	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 // writeFlags are those of the verbs that write to a cluster.
@@ -226,7 +225,7 @@ func adoptions(plan *cluster.Plan) int {
 
 // carryOut applies a plan and prints what was done.
 func (a *app) carryOut(ctx context.Context, c *cluster.Client, plan *cluster.Plan, f *applyFlags) error {
-	show := terminal.NewProgress(a.Err, a.Getenv)
+	show := a.progress()
 	options := cluster.ApplyOptions{
 		Wait: f.wait, Timeout: f.timeout, Progress: show.Event,
 		SecretsInHistory: f.historySecrets, Note: f.note,

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/meshstorm/meshstorm/internal/terminal"
 	"github.com/meshstorm/meshstorm/manifest"
 	"github.com/meshstorm/meshstorm/workspace"
 )
@@ -143,7 +144,7 @@ what is wrong before anything is applied.`,
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.dir, "directory", "C", "", "the workspace, or the folder that paths are relative to; default: the nearest parent folder with a storm.json")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "what to log: debug, info, warn or error")
-	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
+	flags.StringVar(&a.logFormat, "log-format", "text", "how to log, and how to say how far an apply is: text or json")
 	flagValues(root, "log-level", "debug", "info", "warn", "error")
 	flagValues(root, "log-format", "text", "json")
 	completeFlag(root, "directory", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -176,6 +177,16 @@ func (a *app) setLog() error {
 		return usage("--log-format %q: expected text or json", a.logFormat)
 	}
 	return nil
+}
+
+// progress shows on stderr how far an apply is; in the log's own form where that
+// is JSON.
+func (a *app) progress() *terminal.Progress {
+	p := terminal.NewProgress(a.Err, a.Getenv)
+	if a.logFormat == "json" {
+		p.Terminal, p.JSON = false, true
+	}
+	return p
 }
 
 // root finds the workspace that a command means: its argument, else -C, else

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshstorm/meshstorm/cluster"
-	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 type deleteFlags struct {
@@ -85,7 +84,7 @@ func (a *app) delete(ctx context.Context, f *deleteFlags, args []string) error {
 	if err := end(ctx, "`meshstorm delete` removed it"); err != nil {
 		return err
 	}
-	show := terminal.NewProgress(a.Err, a.Getenv)
+	show := a.progress()
 	options := cluster.ApplyOptions{Wait: f.wait, Timeout: f.timeout, Progress: show.Event}
 	if f.wait {
 		options.Sync = a.syncer(c, f.noSyncWait)

@@ -14,7 +14,6 @@ import (
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/cluster/installation"
 	"github.com/meshstorm/meshstorm/cluster/installation/charts"
-	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 type istioInstallFlags struct {
@@ -120,7 +119,7 @@ func (a *app) istioApply(ctx context.Context, c *cluster.Client, f *istioInstall
 			return err
 		}
 	}
-	show := terminal.NewProgress(a.Err, a.Getenv)
+	show := a.progress()
 	_, err := installation.Install(ctx, c, plan, cluster.ApplyOptions{Wait: true, Timeout: f.timeout, Progress: show.Event})
 	show.End()
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/cluster/installation"
-	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 type istioLabelFlags struct {
@@ -84,7 +83,7 @@ func (a *app) istioLabel(ctx context.Context, f *istioLabelFlags, namespace stri
 		}
 		return nil
 	}
-	show := terminal.NewProgress(a.Err, a.Getenv)
+	show := a.progress()
 	err = installation.Restart(ctx, c, done.Restart, time.Now(), f.timeout, func(r cluster.Readiness) {
 		show.Event(cluster.Event{Stage: "restart", Object: r.Object, State: map[bool]string{true: "ready", false: "waiting"}[r.Ready], Message: r.Message})
 	})

@@ -10,7 +10,6 @@ import (
 
 	"github.com/meshstorm/meshstorm/cluster"
 	"github.com/meshstorm/meshstorm/cluster/installation"
-	"github.com/meshstorm/meshstorm/internal/terminal"
 )
 
 func newIstioUninstall(a *app) *cobra.Command {
@@ -67,7 +66,7 @@ func (a *app) istioUninstall(ctx context.Context, f *istioInstallFlags) error {
 	if err := a.confirm(f.yes, "--yes", question); err != nil {
 		return err
 	}
-	show := terminal.NewProgress(a.Err, a.Getenv)
+	show := a.progress()
 	err = installation.Uninstall(ctx, c, plan, cluster.ApplyOptions{Wait: true, Timeout: f.timeout, Progress: show.Event})
 	show.End()
 	if err != nil {

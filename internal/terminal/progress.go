@@ -3,6 +3,7 @@
 package terminal
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/text/width"
 
 	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/internal/printed"
 )
 
 // Progress shows how far an apply is, on stderr: on a terminal one line for
@@ -20,6 +22,8 @@ import (
 type Progress struct {
 	// Terminal says that lines are written over.
 	Terminal bool
+	// JSON writes each event as a line of JSON, a printed.ProgressEntry.
+	JSON bool
 
 	to      io.Writer
 	stage   string
@@ -44,18 +48,17 @@ func NewProgress(w io.Writer, getenv func(string) string) *Progress {
 
 // Event shows one event; not for use by several goroutines at once.
 func (p *Progress) Event(e cluster.Event) {
+	if p.JSON {
+		_ = json.NewEncoder(p.to).Encode(printed.ProgressOf(e)) // like the log's other lines
+		return
+	}
 	if e.State == "unchanged" {
 		return
 	}
 	if e.Stage != p.stage {
 		p.newStage(e.Stage)
 	}
-	line := fmt.Sprintf("  %-10s %s", e.State, e.Object)
-	if e.Object == (cluster.ID{}) {
-		line = e.State + " " + e.Message
-	} else if e.Message != "" {
-		line += ": " + OneLine(e.Message)
-	}
+	line := printed.ProgressOf(e).Text()
 	if !p.Terminal {
 		fmt.Fprintln(p.to, line)
 		return

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/meshstorm/meshstorm/cluster"
+	"github.com/meshstorm/meshstorm/internal/printed"
 )
 
 // screen gives what a terminal shows after these bytes: the cursor goes up by
@@ -56,5 +58,26 @@ func TestProgressIsWrittenOver(t *testing.T) {
 	want = append(want, "routes:", "  created    shop/configmap/c9")
 	if got := screen(t, b.String()); !slices.Equal(got, want) {
 		t.Errorf("in the end it shows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestProgressAsJSONIsALineForEachEvent(t *testing.T) {
+	var b bytes.Buffer
+	p := NewProgress(&b, func(string) string { return "" })
+	p.JSON = true
+	p.Event(cluster.Event{Stage: "routes", Object: cluster.ID{Kind: "VirtualService", Namespace: "shop", Name: "vsvc-order"}, State: "unchanged"})
+	p.Event(cluster.Event{Stage: "routes", State: "waiting", Message: "for\nthe proxies"})
+	p.End()
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%q", b.String())
+	}
+	var e printed.ProgressEntry
+	if err := json.Unmarshal([]byte(lines[0]), &e); err != nil || e.Msg != printed.ProgressMessage || e.Stage != "routes" || e.Object != "shop/virtualservice/vsvc-order" || e.State != "unchanged" || e.Time.IsZero() {
+		t.Errorf("%+v, %v", e, err)
+	}
+	e = printed.ProgressEntry{}
+	if err := json.Unmarshal([]byte(lines[1]), &e); err != nil || e.Text() != "waiting for\nthe proxies" {
+		t.Errorf("%q, %v", e.Text(), err)
 	}
 }
