@@ -94,11 +94,12 @@ web: ## Build the studio's page from web/ into studio/dist (needs Node.js 20)
 generate: ## Write generated files anew: schemas, the API's description and the example
 	$(GO) generate ./...
 	$(GO) run ./cmd/meshstorm generate examples/12st-mall
+	@bash scripts/web types
 
 .PHONY: generated
 generated: ## Check that generated files are up to date
 	$(MAKE) --no-print-directory generate
-	@test -z "$$(git status --porcelain -- deploy check docs examples studio)" || { echo "generated files are stale; commit what make generate writes:"; git status --short -- deploy check docs examples studio; exit 1; }
+	@test -z "$$(git status --porcelain -- deploy check docs examples studio web/src/api)" || { echo "generated files are stale; commit what make generate writes:"; git status --short -- deploy check docs examples studio web/src/api; exit 1; }
 	$(GO) run ./internal/gen/licenses -out ''
 
 .PHONY: lint

@@ -42,6 +42,12 @@ func socket(folder, root string) string {
 	return filepath.Join(folder, hex.EncodeToString(sum[:6])+".sock")
 }
 
+// LeadFile is where a page may lie that leads a browser to the studio of a
+// folder. The studio removes it when it ends.
+func LeadFile(folder, root string) string {
+	return strings.TrimSuffix(socket(folder, root), ".sock") + ".html"
+}
+
 // Control answers Ask on a unix socket that only this user can open, until ctx
 // ends or the studio is closed. It is called before Serve. base is the page's URL without a path.
 func (s *Server) Control(ctx context.Context, folder, base string) error {
@@ -76,6 +82,7 @@ func (s *Server) Control(ctx context.Context, folder, base string) error {
 	end := func() {
 		_ = server.Close() // removes the socket
 		<-served
+		_ = os.Remove(LeadFile(folder, s.folder.path))
 	}
 	context.AfterFunc(ctx, end)
 	s.ending = append(s.ending, end)

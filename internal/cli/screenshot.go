@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,26 +23,32 @@ import (
 type screenshotFlags struct {
 	out   string
 	theme string
+	lang  string
 	scale float64
+	model bool
 }
 
 func newScreenshot(a *app) *cobra.Command {
 	f := &screenshotFlags{}
 	cmd := &cobra.Command{
 		Use:   "screenshot [DIR] --out FILE",
-		Short: "Draw a workspace's deployment as SVG or PNG",
+		Short: "Draw a workspace's deployment, or its model, as SVG or PNG",
 		Long: `Screenshot draws what the studio's deploy screen shows at first, without a browser: gateways, routes with their
 weights, subsets, services and workloads, at the places that people gave them there. The same files give the
-same picture, byte for byte. An SVG has the graph itself in its metadata, as JSON.`,
+same picture, byte for byte. An SVG has the graph itself in its metadata, as JSON. With --model it draws the
+EventStorming board instead.`,
 		Example: `  meshstorm screenshot --out docs/deploy.svg
   meshstorm screenshot shop --out deploy.png --theme dark --scale 2
+  meshstorm screenshot --model --out docs/model.svg
   meshstorm screenshot --out - > deploy.svg`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.screenshot(cmd.Context(), f, args) },
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "file to write, *.svg or *.png; - for SVG on standard output")
 	cmd.Flags().StringVar(&f.theme, "theme", "light", "light or dark")
-	cmd.Flags().Float64Var(&f.scale, "scale", 2, "of a PNG: pixels for each pixel of the deploy screen")
+	cmd.Flags().StringVar(&f.lang, "lang", "", "en or ko, of the title and of the stickers' kinds (default: the locale's)")
+	cmd.Flags().Float64Var(&f.scale, "scale", 2, "of a PNG: pixels for each pixel of the screen")
+	cmd.Flags().BoolVar(&f.model, "model", false, "draw the model's board instead of the deployment")
 	return cmd
 }
 
@@ -56,6 +63,8 @@ func (a *app) screenshot(ctx context.Context, f *screenshotFlags, args []string)
 		return usage("--out %s: expected a name that ends with .svg or .png", f.out)
 	case f.theme != "light" && f.theme != "dark":
 		return usage("--theme %s: expected light or dark", f.theme)
+	case f.lang != "" && f.lang != "en" && f.lang != "ko":
+		return usage("--lang %s: expected en or ko", f.lang)
 	case f.scale < 0.1 || f.scale > 10:
 		return usage("--scale %g: expected 0.1 to 10", f.scale)
 	}
@@ -67,23 +76,17 @@ func (a *app) screenshot(ctx context.Context, f *screenshotFlags, args []string)
 	if err != nil {
 		return err
 	}
-	in, err := w.CheckInput()
-	if err != nil {
-		return classify(err)
+	o := picture.Options{Name: w.Settings.Workspace, Dark: f.theme == "dark", Korean: cmp.Or(f.lang, language(a.Getenv)) == "ko"}
+	d := picture.Board(w.Document.Model, o)
+	if !f.model {
+		if d, err = a.deployment(w, root, o); err != nil {
+			return err
+		}
 	}
-	for _, e := range in.Errors {
-		fmt.Fprintln(a.Err, "left out:", e)
-	}
-	places, err := placesOf(root)
-	if err != nil {
-		return outside(err)
-	}
-	g := graph.Of(in, nil)
-	o := picture.Options{Dark: f.theme == "dark", Title: "Deployment of " + w.Settings.Workspace, Places: places}
-	data, err := picture.SVG(&g, o)
+	data, err := d.SVG()
 	if kind == ".png" {
 		var missing bool
-		if data, missing, err = picture.PNG(&g, o, f.scale); missing {
+		if data, missing, err = d.PNG(f.scale); missing {
 			fmt.Fprintln(a.Err, "some letters are missing in the picture: no font with them was found; install one with Hangul (Debian: fonts-nanum), or write an SVG")
 		}
 	}
@@ -98,6 +101,23 @@ func (a *app) screenshot(ctx context.Context, f *screenshotFlags, args []string)
 		return outside(err)
 	}
 	return nil
+}
+
+// deployment draws what a workspace's files deploy.
+func (a *app) deployment(w *workspace.Workspace, root string, o picture.Options) (*picture.Drawing, error) {
+	in, err := w.CheckInput()
+	if err != nil {
+		return nil, classify(err)
+	}
+	for _, e := range in.Errors {
+		fmt.Fprintln(a.Err, "left out:", e)
+	}
+	places, err := placesOf(root)
+	if err != nil {
+		return nil, outside(err)
+	}
+	g := graph.Of(in, nil)
+	return picture.Deployment(&g, places, o), nil
 }
 
 // placesOf reads where people put the objects; without a file nowhere.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/check/analyze"
+	"github.com/meshstorm/meshstorm/cluster/metrics"
+	"github.com/meshstorm/meshstorm/internal/desktop"
 	"github.com/meshstorm/meshstorm/istio"
 	"github.com/meshstorm/meshstorm/simulate"
 	"github.com/meshstorm/meshstorm/simulate/answer"
@@ -28,9 +30,12 @@ const minPassword = 12
 type studioFlags struct {
 	addr         string
 	printURL     bool
+	open         bool
+	openSaid     bool // --open was given, as true or false
 	allowRemote  bool
 	passwordFile string
 	cert, key    string
+	prometheus   string
 }
 
 func newStudio(a *app) *cobra.Command {
@@ -41,21 +46,27 @@ func newStudio(a *app) *cobra.Command {
 		Long: `Studio serves a page for the workspaces in a folder, or for one workspace and those beside it: the model,
 the generated files, and the mesh as a graph. Files stay the truth: what an editor or git changes shows at once.
 It answers on this machine only. The URL that it prints opens the page once, within 60 s; --print-url asks the
-running studio for a fresh one.`,
+running studio for a fresh one. Started at a terminal of a desktop it opens the page there by itself; --open=false
+or BROWSER=none leaves that to you.`,
 		Example: `  meshstorm studio                    # the workspace around the current folder, or the folder itself
   meshstorm studio examples/12st-mall
   meshstorm studio --print-url        # a fresh URL of the studio that runs
   meshstorm studio --addr 0.0.0.0:8443 --allow-remote --password-file pw --tls-cert c.pem --tls-key k.pem`,
 		Args:              atMostOneArg("DIR"),
 		ValidArgsFunction: folders,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.studio(cmd.Context(), f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.openSaid = cmd.Flags().Changed("open")
+			return a.studio(cmd.Context(), f, args)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", "127.0.0.1:8080", "where to listen; a port that is in use gives way to the next free one")
 	flags.BoolVar(&f.printURL, "print-url", false, "print a fresh one-time URL of the studio that runs, and end")
+	flags.BoolVar(&f.open, "open", false, "open the page in the desktop's browser too (default: at a terminal of a desktop, without --print-url)")
 	flags.BoolVar(&f.allowRemote, "allow-remote", false, "let --addr be more than this machine; needs --password-file, --tls-cert and --tls-key")
 	flags.StringVar(&f.passwordFile, "password-file", "", "a file with the password that opens a session besides one-time URLs")
 	flags.StringVar(&f.cert, "tls-cert", "", "the certificate, PEM; its names are those the studio answers to")
+	flags.StringVar(&f.prometheus, "prometheus", "", "address of a Prometheus that scrapes Istio's proxies, for the traffic screen (default: one that is found in the cluster, else the proxies' own counters)")
 	flags.StringVar(&f.key, "tls-key", "", "the certificate's key, PEM")
 	return cmd
 }
@@ -70,12 +81,11 @@ func (a *app) studio(ctx context.Context, f *studioFlags, args []string) error {
 		return outside(err)
 	}
 	if f.printURL {
-		return a.printURL(ctx, control, root, page, named)
+		return a.printURL(ctx, f, control, root, page, named)
 	}
-	if r, err := studio.Ask(ctx, control, root, page); err == nil {
-		fmt.Fprintf(a.Err, "a studio for %s runs already; this opens it, once and within 60 s:\n", root)
-		fmt.Fprintln(a.Out, r.URL)
-		return nil
+	if _, err := studio.Ask(ctx, control, root, page); err == nil {
+		fmt.Fprintf(a.Err, "the studio for %s runs; this opens it, once and within 60 s:\n", root)
+		return a.printURL(ctx, f, control, root, page, true)
 	}
 	o, certificate, err := a.studioOptions(f, root)
 	if err != nil {
@@ -86,7 +96,7 @@ func (a *app) studio(ctx context.Context, f *studioFlags, args []string) error {
 		return outside(err)
 	}
 	defer l.Close()
-	return a.serveStudio(ctx, o, l, certificate, f.addr, control, page)
+	return a.serveStudio(ctx, f, o, l, certificate, control, page)
 }
 
 // studioFolder is the folder of workspaces, and the page to open: the
@@ -123,16 +133,38 @@ func (a *app) studioFolder(args []string) (root, page string, named bool, err er
 	return root, page, named, nil
 }
 
-func (a *app) printURL(ctx context.Context, control, root, page string, named bool) error {
+func (a *app) printURL(ctx context.Context, f *studioFlags, control, root, page string, named bool) error {
 	r, err := studio.Ask(ctx, control, root, page)
 	if err != nil && !named {
-		r, err = studio.Ask(ctx, control, "", "/") // wherever it was started
+		root, page = "", "/" // wherever it was started
+		r, err = studio.Ask(ctx, control, root, page)
 	}
 	if err != nil {
 		return &exit{ExitNo, err}
 	}
 	fmt.Fprintln(a.Out, r.URL)
+	a.openPage(f, studio.LeadFile(control, r.Root), func() string {
+		if r, err := studio.Ask(ctx, control, root, page); err == nil {
+			return r.URL
+		}
+		return ""
+	})
 	return nil
+}
+
+// openPage opens the page in the desktop's browser, where that is wanted, with
+// a URL of its own: the printed one stays good for another browser.
+func (a *app) openPage(f *studioFlags, file string, url func() string) {
+	wanted := f.open
+	if !f.openSaid {
+		wanted = !f.printURL && a.asks() && desktop.Here(a.Getenv)
+	}
+	if !wanted {
+		return
+	}
+	if err := desktop.Open(a.Getenv, file, url()); err != nil {
+		fmt.Fprintf(a.Err, "the page was not opened by itself (%v); open the URL\n", err)
+	}
 }
 
 // studioOptions checks what a studio may be reached from, and gives it the
@@ -141,6 +173,12 @@ func (a *app) studioOptions(f *studioFlags, root string) (studio.Options, *tls.C
 	o := studio.Options{
 		Root: root, Version: version(), Language: language(a.Getenv), Getenv: a.Getenv, Log: a.log,
 		Rules: rules, Ask: askRoute, Fetch: a.download, LabProgram: findLab,
+	}
+	if f.prometheus != "" {
+		o.Prometheus, o.PrometheusToken = f.prometheus, a.Getenv(metrics.TokenVariable)
+		if _, err := metrics.Prometheus(o.Prometheus, o.PrometheusToken, nil); err != nil {
+			return o, nil, usage("--prometheus: %v", err)
+		}
 	}
 	if self, err := os.Executable(); err == nil {
 		o.Program = self
@@ -175,7 +213,8 @@ func (a *app) studioOptions(f *studioFlags, root string) (studio.Options, *tls.C
 	return o, &certificate, nil
 }
 
-func (a *app) serveStudio(ctx context.Context, o studio.Options, l net.Listener, certificate *tls.Certificate, asked, control, page string) error {
+func (a *app) serveStudio(ctx context.Context, f *studioFlags, o studio.Options, l net.Listener, certificate *tls.Certificate, control, page string) error {
+	asked := f.addr
 	base := "http://" + l.Addr().String()
 	if certificate != nil {
 		base = "https://" + net.JoinHostPort(certifiedName(certificate, l.Addr()), portOf(l.Addr()))
@@ -198,6 +237,7 @@ func (a *app) serveStudio(ctx context.Context, o studio.Options, l net.Listener,
 	fmt.Fprintf(a.Err, "the studio serves the workspaces in %s until it is interrupted; this opens it, once and within 60 s\n"+
 		"(`meshstorm studio --print-url` prints a fresh one):\n", o.Root)
 	fmt.Fprintln(a.Out, s.OneTimeURL(base, page))
+	a.openPage(f, studio.LeadFile(control, o.Root), func() string { return s.OneTimeURL(base, page) })
 	if err := s.Serve(ctx, l, certificate); err != nil && ctx.Err() == nil {
 		return outside(err)
 	}

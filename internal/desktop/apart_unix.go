@@ -1,0 +1,11 @@
+//go:build !windows
+
+package desktop
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// apart keeps a terminal's Ctrl-C, which is for this program, from the browser.
+func apart(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
