@@ -15,6 +15,8 @@ import (
 	"github.com/meshstorm/meshstorm/canvas"
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/manifest"
+	"github.com/meshstorm/meshstorm/storm"
+	"github.com/meshstorm/meshstorm/storm/msaez"
 	"github.com/meshstorm/meshstorm/studio/graph"
 	"github.com/meshstorm/meshstorm/studio/picture"
 )
@@ -40,8 +42,13 @@ func mall(t testing.TB, change ...string) *graph.Graph {
 }
 
 func TestTheExampleIsDrawnAsBefore(t *testing.T) {
-	for name, o := range map[string]picture.Options{"mall": {Title: "Deployment of 12st-mall"}, "mall-dark": {Dark: true}} {
-		got, err := picture.SVG(mall(t), o)
+	for name, d := range map[string]*picture.Drawing{
+		"mall":            picture.Deployment(mall(t), nil, picture.Options{Name: "12st-mall"}),
+		"mall-dark":       picture.Deployment(mall(t), nil, picture.Options{Name: "12st-mall", Dark: true, Korean: true}),
+		"mall-board":      picture.Board(board(t), picture.Options{Name: "12st-mall"}),
+		"mall-board-dark": picture.Board(board(t), picture.Options{Name: "12st-mall", Dark: true, Korean: true}),
+	} {
+		got, err := d.SVG()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,6 +62,19 @@ func TestTheExampleIsDrawnAsBefore(t *testing.T) {
 			t.Errorf("%s differs (%v); go test ./studio/picture -update writes it", path, err)
 		}
 	}
+}
+
+func board(t testing.TB) *storm.Model {
+	t.Helper()
+	data, err := os.ReadFile("../../examples/12st-mall/storm.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := msaez.Parse(data, "storm.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc.Model
 }
 
 // texts gives what a browser would show, and the graph in the metadata.
@@ -103,7 +123,7 @@ func TestNamesThatWouldBeMarkupAreOnlyText(t *testing.T) {
 		g.Nodes[i].Name = hostile
 		g.Nodes[i].Data.Hosts = []string{hostile + "]]>&\x00\u202e"}
 	}
-	svg, err := picture.SVG(g, picture.Options{Title: hostile})
+	svg, err := picture.Deployment(g, nil, picture.Options{Name: hostile}).SVG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +134,7 @@ func TestNamesThatWouldBeMarkupAreOnlyText(t *testing.T) {
 }
 
 func TestWeightsAndObjectsAreShown(t *testing.T) {
-	svg, err := picture.SVG(mall(t, "weight: 100", "weight: 90", "weight: 0", "weight: 10"), picture.Options{})
+	svg, err := picture.Deployment(mall(t, "weight: 100", "weight: 90", "weight: 0", "weight: 10"), nil, picture.Options{}).SVG()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,9 +149,9 @@ func TestWeightsAndObjectsAreShown(t *testing.T) {
 
 func TestPixelsAreAsLargeAsAskedForAndPlacesAreKept(t *testing.T) {
 	g := mall(t)
-	size := func(o picture.Options, scale float64) (int, int) {
+	size := func(places map[string]canvas.Box, scale float64) (int, int) {
 		t.Helper()
-		data, _, err := picture.PNG(g, o, scale)
+		data, _, err := picture.Deployment(g, places, picture.Options{}).PNG(scale)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,20 +161,20 @@ func TestPixelsAreAsLargeAsAskedForAndPlacesAreKept(t *testing.T) {
 		}
 		return c.Width, c.Height
 	}
-	w1, h1 := size(picture.Options{}, 1)
-	w2, h2 := size(picture.Options{}, 2)
+	w1, h1 := size(nil, 1)
+	w2, h2 := size(nil, 2)
 	if w2 < 2*w1-2 || h2 < 2*h1-2 || w2 > 2*w1+2 {
 		t.Errorf("%dx%d, and twice that %dx%d", w1, h1, w2, h2)
 	}
 	far := map[string]canvas.Box{"Gateway/default/main-gw": {X: -1000, Y: 0}}
-	if w, _ := size(picture.Options{Places: far}, 1); w < w1+800 {
+	if w, _ := size(far, 1); w < w1+800 {
 		t.Errorf("with the gateway far to the left it is %d wide, before %d", w, w1)
 	}
-	if w, h := size(picture.Options{Places: map[string]canvas.Box{"Gateway/default/main-gw": {X: -90_000, Y: 90_000}}}, 10); w*h > 34<<20 {
+	if w, h := size(map[string]canvas.Box{"Gateway/default/main-gw": {X: -90_000, Y: 90_000}}, 10); w*h > 34<<20 {
 		t.Errorf("%dx%d pixels", w, h)
 	}
 	empty := &graph.Graph{}
-	if _, _, err := picture.PNG(empty, picture.Options{}, 2); err != nil {
+	if _, _, err := picture.Deployment(empty, nil, picture.Options{}).PNG(2); err != nil {
 		t.Error(err)
 	}
 }
@@ -162,8 +182,31 @@ func TestPixelsAreAsLargeAsAskedForAndPlacesAreKept(t *testing.T) {
 func BenchmarkPicture(b *testing.B) {
 	g := mall(b)
 	for b.Loop() {
-		if _, err := picture.SVG(g, picture.Options{}); err != nil {
+		if _, err := picture.Deployment(g, nil, picture.Options{}).SVG(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestTheBoardShowsEveryStickerWhateverItsNameAndWithoutAPlaceToo(t *testing.T) {
+	const hostile = `</text><script>alert(1)</script>`
+	m := board(t)
+	n := 0
+	for l := range m.All() {
+		l.Name = hostile
+		if n++; n%2 == 0 {
+			l.Box = storm.Box{}
+		}
+	}
+	svg, err := picture.Board(m, picture.Options{Name: hostile}).SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, _ := texts(t, svg)
+	if whole := strings.Join(shown, ""); strings.Count(whole, hostile) != n {
+		t.Errorf("%d stickers, and %d names in %q", n, strings.Count(whole, hostile), whole)
+	}
+	if _, _, err := picture.Board(&storm.Model{}, picture.Options{}).PNG(2); err != nil {
+		t.Error(err)
 	}
 }

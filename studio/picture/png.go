@@ -12,29 +12,29 @@ import (
 	"golang.org/x/image/font"
 	"golang.org/x/image/math/fixed"
 	"golang.org/x/image/vector"
-
-	"github.com/meshstorm/meshstorm/studio/graph"
 )
 
 // maxPixels is the largest picture that PNG makes.
 const maxPixels = 32 << 20
 
-// PNG draws a graph as pixels, scale of them for each of the deploy screen's;
-// less where the picture would be too large. missing tells that the names have
-// letters that no font on this machine has, as Hangul needs one.
-func PNG(g *graph.Graph, o Options, scale float64) (data []byte, missing bool, err error) {
-	d := layOut(g, o)
+// PNG paints the drawing, scale pixels for each of the screen's; less where the
+// picture would be too large. missing tells that the names have letters that no
+// font on this machine has, as Hangul needs one.
+func (d *Drawing) PNG(scale float64) (data []byte, missing bool, err error) {
 	if pixels := d.width * d.height * scale * scale; pixels > maxPixels {
 		scale *= math.Sqrt(maxPixels / pixels)
 	}
-	p := &painter{scale: scale, letters: newLetters(scale)}
+	p := &painter{scale: scale, left: d.left, top: d.top, letters: newLetters(scale)}
 	p.to = image.NewRGBA(image.Rect(0, 0, int(math.Ceil(d.width*scale)), int(math.Ceil(d.height*scale))))
 	draw.Draw(p.to, p.to.Bounds(), image.NewUniform(hex(d.theme.ground)), image.Point{}, draw.Src)
+	for _, b := range d.under {
+		p.box(b)
+	}
 	for _, l := range d.lines {
-		p.line(l, d.theme)
+		p.line(l)
 	}
 	for _, b := range d.boxes {
-		p.box(b, d.theme)
+		p.box(b)
 	}
 	for _, l := range d.lines {
 		p.label(l, d.theme)
@@ -49,6 +49,8 @@ type painter struct {
 	to      *image.RGBA
 	scale   float64
 	letters *letters
+	// left and top are where the picture begins.
+	left, top float64
 }
 
 func hex(s string) color.RGBA {
@@ -56,13 +58,14 @@ func hex(s string) color.RGBA {
 	return color.RGBA{uint8(n >> 16), uint8(n >> 8), uint8(n), 255}
 }
 
-// fill fills a shape given by its corners; only the pixels around it are looked
-// at.
+// fill fills a shape given by its corners, which it changes; only the pixels
+// around it are looked at.
 func (p *painter) fill(colour string, corners ...point) {
 	low, high := point{math.Inf(1), math.Inf(1)}, point{math.Inf(-1), math.Inf(-1)}
-	for _, c := range corners {
-		low = point{min(low.x, c.x*p.scale), min(low.y, c.y*p.scale)}
-		high = point{max(high.x, c.x*p.scale), max(high.y, c.y*p.scale)}
+	for i, c := range corners {
+		corners[i] = point{(c.x - p.left) * p.scale, (c.y - p.top) * p.scale}
+		low = point{min(low.x, corners[i].x), min(low.y, corners[i].y)}
+		high = point{max(high.x, corners[i].x), max(high.y, corners[i].y)}
 	}
 	area := image.Rect(int(math.Floor(low.x)), int(math.Floor(low.y)), int(math.Ceil(high.x))+1, int(math.Ceil(high.y))+1).Intersect(p.to.Bounds())
 	if area.Empty() {
@@ -70,7 +73,7 @@ func (p *painter) fill(colour string, corners ...point) {
 	}
 	z := vector.NewRasterizer(area.Dx(), area.Dy())
 	for i, c := range corners {
-		x, y := float32(c.x*p.scale)-float32(area.Min.X), float32(c.y*p.scale)-float32(area.Min.Y)
+		x, y := float32(c.x)-float32(area.Min.X), float32(c.y)-float32(area.Min.Y)
 		if i == 0 {
 			z.MoveTo(x, y)
 		} else {
@@ -93,57 +96,92 @@ func rounded(x, y, w, h, r float64) []point {
 	return all
 }
 
-// frame draws a rectangle with a border of one pixel.
-func (p *painter) frame(border, inner string, x, y, w, h, r float64) {
-	p.fill(border, rounded(x-0.5, y-0.5, w+1, h+1, r)...)
-	p.fill(inner, rounded(x+0.5, y+0.5, w-1, h-1, r)...)
-}
-
-func (p *painter) line(l line, t theme) {
-	const steps = 48
-	to := l
-	to.x2 -= arrow
-	for i := range steps {
-		if l.dashed && i%2 == 1 {
-			continue
-		}
-		x1, y1 := to.at(float64(i) / steps)
-		x2, y2 := to.at(float64(i+1) / steps)
-		n := math.Hypot(x2-x1, y2-y1)
+// stroke draws straight pieces from point to point.
+func (p *painter) stroke(points []point, colour string, wide float64, dash []float64) {
+	gone := 0.0 // since the last dash began
+	for i := 1; i < len(points); i++ {
+		a, b := points[i-1], points[i]
+		n := math.Hypot(b.x-a.x, b.y-a.y)
 		if n == 0 {
 			continue
 		}
-		// A bit longer than the piece, so that no gap is seen.
-		dx, dy := (x2-x1)/n*0.2, (y2-y1)/n*0.2
-		nx, ny := -(y2-y1)/n*l.wide/2, (x2-x1)/n*l.wide/2
-		p.fill(t.soft, point{x1 - dx + nx, y1 - dy + ny}, point{x2 + dx + nx, y2 + dy + ny}, point{x2 + dx - nx, y2 + dy - ny}, point{x1 - dx - nx, y1 - dy - ny})
+		dx, dy := (b.x-a.x)/n, (b.y-a.y)/n
+		piece := func(from, to float64) {
+			// A bit longer than the piece, so that no gap is seen.
+			x1, y1, x2, y2 := a.x+dx*(from-0.2), a.y+dy*(from-0.2), a.x+dx*(to+0.2), a.y+dy*(to+0.2)
+			nx, ny := -dy*wide/2, dx*wide/2
+			p.fill(colour, point{x1 + nx, y1 + ny}, point{x2 + nx, y2 + ny}, point{x2 - nx, y2 - ny}, point{x1 - nx, y1 - ny})
+		}
+		if dash == nil {
+			piece(0, n)
+			continue
+		}
+		for at := 0.0; at < n; {
+			left := dash[0] - gone
+			if left > 0 {
+				piece(at, min(n, at+left))
+			} else {
+				left = dash[0] + dash[1] - gone
+			}
+			step := min(left, n-at)
+			at += step
+			if gone += step; gone >= dash[0]+dash[1]-1e-9 {
+				gone = 0
+			}
+		}
 	}
-	p.fill(t.soft, point{l.x2, l.y2}, point{l.x2 - arrow, l.y2 - arrow/2}, point{l.x2 - arrow, l.y2 + arrow/2})
+}
+
+func (p *painter) line(l line) {
+	head, rest := l.head()
+	p.stroke(rest.path(), l.colour, l.wide, l.dash)
+	p.fill(l.colour, head...)
 }
 
 func (p *painter) label(l line, t theme) {
 	if l.label == "" {
 		return
 	}
-	x, y := l.at(0.5)
+	m := l.middle()
 	wide := textLength(l.label, labelSize) + 18
-	p.frame(t.accent, t.panel, x-wide/2, y-12, wide, 24, 12)
-	p.text(l.label, x-p.letters.length(l.label, labelSize, l.strong)/2, y+4.5, labelSize, t.ink, l.strong)
+	p.box(box{x: m.x - wide/2, y: m.y - 12, w: wide, h: 24, round: 12, fill: t.panel, border: l.frame, wide: 1})
+	p.text(text{l.label, m.x, m.y + 4.5, labelSize, t.ink, l.strong, true})
 }
 
-func (p *painter) box(b box, t theme) {
-	p.frame(t.border, t.panel, b.x, b.y, boxWidth, boxHeight, 6)
-	p.fill(b.tone, point{b.x, b.y + 3}, point{b.x + 2, b.y}, point{b.x + 5, b.y}, point{b.x + 5, b.y + boxHeight}, point{b.x + 2, b.y + boxHeight}, point{b.x, b.y + boxHeight - 3})
-	p.text(cut(b.kind, smallSize), b.x+textLeft, b.y+kindBaseline, smallSize, t.soft, false)
-	p.text(cut(b.name, nameSize), b.x+textLeft, b.y+nameBase, nameSize, t.ink, true)
-	p.text(cut(b.note, smallSize), b.x+textLeft, b.y+noteBaseline, smallSize, t.soft, false)
+func (p *painter) box(b box) {
+	out := 0.0
+	if b.border != "" {
+		out = b.wide / 2
+	}
+	switch {
+	case b.border != "" && (b.dash != nil || b.fill == ""):
+		if b.fill != "" {
+			p.fill(b.fill, rounded(b.x, b.y, b.w, b.h, b.round)...)
+		}
+		around := rounded(b.x, b.y, b.w, b.h, b.round)
+		p.stroke(append(around, around[0]), b.border, b.wide, b.dash)
+	case b.fill != "":
+		if b.border != "" {
+			p.fill(b.border, rounded(b.x-out, b.y-out, b.w+2*out, b.h+2*out, b.round)...)
+		}
+		p.fill(b.fill, rounded(b.x+out, b.y+out, b.w-2*out, b.h-2*out, b.round)...)
+	}
+	if b.stripe != "" {
+		p.fill(b.stripe, point{b.x, b.y + 3}, point{b.x + 2, b.y}, point{b.x + stripe, b.y}, point{b.x + stripe, b.y + b.h}, point{b.x + 2, b.y + b.h}, point{b.x, b.y + b.h - 3})
+	}
+	for _, t := range b.texts {
+		p.text(t)
+	}
 }
 
-func (p *painter) text(s string, x, y, size float64, colour string, bold bool) {
-	dot := fixed.Point26_6{X: fixed.Int26_6(x * p.scale * 64), Y: fixed.Int26_6(y * p.scale * 64)}
-	source := image.NewUniform(hex(colour))
-	for _, r := range s {
-		face := p.letters.face(r, size, bold)
+func (p *painter) text(t text) {
+	if t.middle {
+		t.x -= p.letters.length(t.says, t.size, t.bold) / 2
+	}
+	dot := fixed.Point26_6{X: fixed.Int26_6((t.x - p.left) * p.scale * 64), Y: fixed.Int26_6((t.y - p.top) * p.scale * 64)}
+	source := image.NewUniform(hex(t.colour))
+	for _, r := range t.says {
+		face := p.letters.face(r, t.size, t.bold)
 		d := font.Drawer{Dst: p.to, Src: source, Face: face, Dot: dot}
 		d.DrawString(string(r))
 		dot = d.Dot

@@ -3,11 +3,11 @@ package picture
 import "github.com/meshstorm/meshstorm/studio/graph"
 
 // theme are the colours of the page, as #rrggbb.
-type theme struct{ ground, panel, border, ink, soft, accent string }
+type theme struct{ ground, panel, border, ink, soft, accent, pubsub, request string }
 
 var (
-	light = theme{ground: "#f5f6f8", panel: "#ffffff", border: "#d5dae0", ink: "#1a1d21", soft: "#4f5862", accent: "#1864ab"}
-	dark  = theme{ground: "#16181b", panel: "#1f2226", border: "#434a52", ink: "#e9ecef", soft: "#b4bcc5", accent: "#74c0fc"}
+	light = theme{ground: "#f5f6f8", panel: "#ffffff", border: "#d5dae0", ink: "#1a1d21", soft: "#4f5862", accent: "#1864ab", pubsub: "#a34400", request: "#1864ab"}
+	dark  = theme{ground: "#16181b", panel: "#1f2226", border: "#434a52", ink: "#e9ecef", soft: "#b4bcc5", accent: "#74c0fc", pubsub: "#ffa94d", request: "#74c0fc"}
 )
 
 // tones are the edges of the boxes, by kind.
@@ -23,10 +23,5 @@ func toneOf(kind string) string {
 	return "#495057"
 }
 
-// Sizes of texts, in pixels, and where their baselines lie below the box's top.
-const (
-	smallSize, nameSize, labelSize       = 11.5, 13.5, 12.5
-	kindBaseline, nameBase, noteBaseline = 19.0, 37.0, 54.0
-	textLeft                             = 15.0
-	textWidth                            = boxWidth - textLeft - 8
-)
+// Sizes of texts, in pixels.
+const smallSize, nameSize, labelSize = 11.5, 13.5, 12.5
