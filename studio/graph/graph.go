@@ -122,7 +122,7 @@ type Edge struct {
 	Rule   *RuleRef `json:"rule,omitempty" doc:"Of a route."`
 	Weight *int32   `json:"weight,omitempty" doc:"Of a route, 0 to 100 as written; the only destination of a rule has 100."`
 	Subset string   `json:"subset,omitempty" doc:"Of a route."`
-	Label  string   `json:"label,omitempty" doc:"Of a call, the event or relation; of a use, env or volume with the path; of a backend, host and path."`
+	Label  string   `json:"label,omitempty" doc:"Of a call, the event or relation; of a use, env or volume with the path; of a backend, host and path, or protocol and share."`
 	Async  bool     `json:"async,omitempty" doc:"Of a call, through the broker."`
 	Line   int      `json:"line,omitempty" doc:"Of a route, where the destination is written, in the file of the VirtualService."`
 }

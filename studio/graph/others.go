@@ -27,6 +27,7 @@ const (
 var layers = map[string]string{
 	"Gateway": LayerRouting, "VirtualService": LayerRouting, "DestinationRule": LayerRouting, KindSubset: LayerRouting,
 	"Service": LayerRouting, "Ingress": LayerRouting, "HTTPRoute": LayerRouting, "GRPCRoute": LayerRouting,
+	"TLSRoute": LayerRouting, "TCPRoute": LayerRouting, "UDPRoute": LayerRouting,
 	"Deployment": LayerRouting, "StatefulSet": LayerRouting, "DaemonSet": LayerRouting, "ReplicaSet": LayerRouting,
 	"Pod": LayerRouting, "Rollout": LayerRouting, KindHost: LayerRouting,
 	"ServiceEntry": LayerExternal, "WorkloadEntry": LayerExternal, "WorkloadGroup": LayerExternal, KindExternal: LayerExternal,
@@ -94,6 +95,10 @@ func (b *builder) leads(r *check.Resource) {
 	case *rbac.ClusterRoleBinding:
 		b.role(r, o.RoleRef, o.Subjects)
 	default:
+		if isAPIRoute(r) {
+			b.apiRoute(r, from)
+			return
+		}
 		if selector, ok := selectorOf(r); ok && len(selector) > 0 {
 			b.governs(from, r.Namespace(), selector)
 		}

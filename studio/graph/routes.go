@@ -54,6 +54,7 @@ func (b *builder) virtualServices() {
 		for i, rule := range v.Spec.GetHttp() {
 			b.routes(v, id, i, rule)
 		}
+		b.layer4(v, id)
 	}
 }
 
