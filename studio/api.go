@@ -32,6 +32,7 @@ func OpenAPI() ([]byte, error) {
 
 func newAPI(mux *http.ServeMux, s *Server) (huma.API, []byte, error) {
 	config := huma.DefaultConfig("meshstorm studio", "v1")
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.Info.Description = "What the studio's page can do, programs can do too. Sign in at POST /session with the one-time code that " +
 		"`meshstorm studio --print-url` prints behind #code=, keep the cookie, and send `X-Meshstorm: 1` with whatever changes something. " +
 		"Saves need the ETag of what they replace in If-Match: without it the answer is 428, with an outdated one 412 and what is there now."
@@ -71,6 +72,7 @@ func newAPI(mux *http.ServeMux, s *Server) (huma.API, []byte, error) {
 // tidy makes the description say what really comes: errors are Problems, lists
 // are never null, and a path that goes on is a parameter like any other.
 func tidy(spec *huma.OpenAPI, problems *huma.Schema) {
+	describe(spec)
 	for path, item := range spec.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
 			if op == nil {
@@ -92,6 +94,9 @@ func tidy(spec *huma.OpenAPI, problems *huma.Schema) {
 	for _, s := range schemas {
 		for _, p := range s.Properties {
 			p.Nullable = p.Nullable && p.Type != huma.TypeArray
+			if p.Items != nil {
+				p.Items.Nullable = p.Items.Nullable && p.Items.Type != huma.TypeArray
+			}
 		}
 	}
 	if a := schemas["Answer"]; a != nil { // docs/schema/route.json: these are null where there is none

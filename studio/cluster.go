@@ -64,6 +64,12 @@ func (s *Server) registerCluster(api huma.API) {
 }
 
 func (s *Server) registerTraffic(api huma.API) {
+	huma.Register(api, operation("get-traffic", http.MethodGet, "/workspaces/{id}/traffic", "cluster", "Read what goes over the edges of a workspace's namespace; where nobody looked yet this takes some seconds"),
+		func(ctx context.Context, in *InCluster) (*plain[live.Traffic], error) {
+			return answered(ctx, s, in, func(ctx context.Context, _ *place, at live.Place) (live.Traffic, error) {
+				return s.clusters.TrafficNow(ctx, at)
+			})
+		})
 	watch := operation("watch-traffic", http.MethodGet, "/workspaces/{id}/traffic/events", "cluster", "Be told every few seconds what goes over the edges of a workspace's namespace, with the last 15 minutes that somebody looked")
 	watch.Middlewares = before(api, s.isWorkspace)
 	sse.Register(api, watch, map[string]any{"traffic": live.Traffic{}, "ping": Beat{}},

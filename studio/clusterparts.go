@@ -3,8 +3,11 @@ package studio
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/sse"
@@ -47,13 +50,24 @@ type LogEnd struct {
 	Reason string `json:"reason" doc:"Empty where the container ended."`
 }
 
+// answerTime is how long a cluster may take to answer one request of the page;
+// one that cannot be reached would be tried for minutes.
+const answerTime = 40 * time.Second
+
+var errNoAnswer = fmt.Errorf("the cluster did not answer within %s", answerTime)
+
 // answered runs what needs a workspace's place in a cluster.
-func answered[T any](ctx context.Context, s *Server, in *InCluster, do func(*place, live.Place) (T, error)) (*plain[T], error) {
+func answered[T any](ctx context.Context, s *Server, in *InCluster, do func(context.Context, *place, live.Place) (T, error)) (*plain[T], error) {
 	p, at, err := s.at(ctx, in)
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	out, err := do(p, at)
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errNoAnswer)
+	defer cancel()
+	out, err := do(ctx, p, at)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.Join(context.Cause(ctx), err)
+	}
 	if err != nil {
 		return nil, clusterProblem(err)
 	}
@@ -66,7 +80,7 @@ func (s *Server) registerClusterParts(api huma.API) {
 			InCluster
 			TakeWeights bool `query:"takeWeights" doc:"As if apply took the weights of the files."`
 		}) (*plain[json.RawMessage], error) {
-			return answered(ctx, s, &in.InCluster, func(p *place, at live.Place) (json.RawMessage, error) {
+			return answered(ctx, s, &in.InCluster, func(ctx context.Context, p *place, at live.Place) (json.RawMessage, error) {
 				objects, err := p.objects(ctx, "")
 				if err != nil {
 					return nil, err
@@ -76,14 +90,16 @@ func (s *Server) registerClusterParts(api huma.API) {
 		})
 	huma.Register(api, operation("get-history", http.MethodGet, "/workspaces/{id}/cluster/history", "cluster", "List the states that were applied; the answer is that of meshstorm history -o json: docs/schema/history.json"),
 		func(ctx context.Context, in *InCluster) (*plain[json.RawMessage], error) {
-			return answered(ctx, s, in, func(_ *place, at live.Place) (json.RawMessage, error) { return s.clusters.History(ctx, at) })
+			return answered(ctx, s, in, func(ctx context.Context, _ *place, at live.Place) (json.RawMessage, error) {
+				return s.clusters.History(ctx, at)
+			})
 		})
 	huma.Register(api, operation("compare-file", http.MethodGet, "/workspaces/{id}/cluster/compare", "cluster", "Lay one manifest beside what runs of it"),
 		func(ctx context.Context, in *struct {
 			InCluster
 			Path string `query:"path" required:"true" example:"kubernetes/template/istio.yml"`
 		}) (*plain[live.Comparison], error) {
-			return answered(ctx, s, &in.InCluster, func(p *place, at live.Place) (live.Comparison, error) {
+			return answered(ctx, s, &in.InCluster, func(ctx context.Context, p *place, at live.Place) (live.Comparison, error) {
 				objects, err := p.objects(ctx, in.Path)
 				if err != nil {
 					return live.Comparison{}, err
@@ -100,7 +116,7 @@ func (s *Server) registerClusterParts(api huma.API) {
 			InCluster
 			Body live.Sending
 		}) (*plain[live.Received], error) {
-			return answered(ctx, s, &in.InCluster, func(_ *place, at live.Place) (live.Received, error) {
+			return answered(ctx, s, &in.InCluster, func(ctx context.Context, _ *place, at live.Place) (live.Received, error) {
 				r, err := s.clusters.Send(ctx, at, in.Body)
 				if err != nil {
 					return live.Received{}, err
@@ -114,7 +130,7 @@ func (s *Server) registerClusterParts(api huma.API) {
 func (s *Server) registerPods(api huma.API) {
 	huma.Register(api, operation("get-pod", http.MethodGet, "/workspaces/{id}/cluster/pods/{pod}", "cluster", "Say how a pod is, and why"),
 		func(ctx context.Context, in *InPod) (*plain[live.PodDetail], error) {
-			return answered(ctx, s, &in.InCluster, func(_ *place, at live.Place) (live.PodDetail, error) {
+			return answered(ctx, s, &in.InCluster, func(ctx context.Context, _ *place, at live.Place) (live.PodDetail, error) {
 				pod, err := s.clusters.Pod(ctx, at, in.Pod)
 				if err != nil {
 					return live.PodDetail{}, err
@@ -124,7 +140,7 @@ func (s *Server) registerPods(api huma.API) {
 		})
 	huma.Register(api, operation("get-log", http.MethodGet, "/workspaces/{id}/cluster/pods/{pod}/log", "cluster", "Read the end of a container's log"),
 		func(ctx context.Context, in *InLog) (*plain[Log], error) {
-			return answered(ctx, s, &in.InCluster, func(_ *place, at live.Place) (Log, error) {
+			return answered(ctx, s, &in.InCluster, func(ctx context.Context, _ *place, at live.Place) (Log, error) {
 				text, err := s.clusters.Log(ctx, at, in.Pod, in.options())
 				return Log{text}, err
 			})

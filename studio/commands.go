@@ -2,6 +2,7 @@ package studio
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/meshstorm/meshstorm/internal/printed"
 	"github.com/meshstorm/meshstorm/studio/jobs"
 	"github.com/meshstorm/meshstorm/studio/live"
 )
@@ -19,6 +21,8 @@ const (
 	verbLabDown = "lab-down"
 	verbLoad    = "load"
 	verbPause   = "canary-pause"
+	// logJSON has a verb say how far it is as data.
+	logJSON = "--log-format=json"
 )
 
 // startJob runs a verb where nothing stands against it.
@@ -105,7 +109,7 @@ func (c *command) on(name string, yes bool) {
 
 func (c *command) spec(n *NewJob, target live.Target) jobs.Spec {
 	spec := jobs.Spec{
-		Verb: n.Verb, Workspace: n.Workspace, Context: target.Name, Service: c.what, Args: c.words, JSON: c.json, Fine: c.fine,
+		Verb: n.Verb, Workspace: n.Workspace, Context: target.Name, Service: c.what, Args: c.words, Data: progressOf, JSON: c.json, Fine: c.fine,
 		Command: append([]string{"meshstorm"}, typed(c.words)...),
 		// One at a time changes a workspace in a cluster. What carries a canary on
 		// takes hours, and promote and abort are told to it.
@@ -122,16 +126,28 @@ func (c *command) spec(n *NewJob, target live.Target) jobs.Spec {
 	return spec
 }
 
+// progressOf reads what a verb says of itself with logJSON.
+func progressOf(line string) (data any, text string) {
+	var e printed.ProgressEntry
+	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &e) != nil || e.Msg != printed.ProgressMessage {
+		return nil, line
+	}
+	if e.State == "unchanged" {
+		return e, ""
+	}
+	return e, e.Text()
+}
+
 // typed leaves out what only a program needs.
 func typed(words []string) []string {
-	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "--yes" || w == "--output=json" })
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "--yes" || w == "--output=json" || w == logJSON })
 }
 
 // command builds the verb's command line.
 func (s *Server) command(ctx context.Context, n *NewJob, target live.Target) (*command, error) {
 	c := &command{}
 	if n.Verb == "istio-install" {
-		c.add("istio", "install", "--yes")
+		c.add("istio", "install", "--yes", logJSON)
 		if n.Istio != nil {
 			c.flag("profile", n.Istio.Profile)
 		}
@@ -173,7 +189,7 @@ func (s *Server) command(ctx context.Context, n *NewJob, target live.Target) (*c
 }
 
 func (c *command) apply(j *ApplyJob) {
-	c.add("apply", "--yes")
+	c.add("apply", "--yes", logJSON)
 	if j == nil {
 		return
 	}
@@ -184,7 +200,7 @@ func (c *command) apply(j *ApplyJob) {
 }
 
 func (c *command) undo(j *UndoJob) {
-	c.add("undo", "--yes")
+	c.add("undo", "--yes", logJSON)
 	if j == nil {
 		return
 	}

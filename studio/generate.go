@@ -78,7 +78,7 @@ func (p *place) generate(ctx context.Context, run Run) (*Generated, error) {
 			}
 		}
 	}
-	w, err := workspace.Open(ctx, p.path, o)
+	w, err := p.openQuiet(ctx, o)
 	if err != nil {
 		return nil, invalid(err)
 	}

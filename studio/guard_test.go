@@ -60,35 +60,66 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestNothingIsAnsweredWithoutSession(t *testing.T) {
-	p := open(t)
+// operations are all that the description has, so that a new one is guarded too
+// or fails here.
+func operations(p *page) map[string][]string {
+	p.t.Helper()
 	raw := p.send("GET", "//api/openapi.json", nil, nil)
 	var spec struct {
 		Paths map[string]map[string]json.RawMessage
 	}
 	if err := json.Unmarshal([]byte(raw.body), &spec); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
+	all := map[string][]string{}
+	for path, methods := range spec.Paths {
+		at := strings.NewReplacer("{id}", "mall", "{path}", "storm.json").Replace(path)
+		for method := range methods {
+			all[at] = append(all[at], strings.ToUpper(method))
+		}
+	}
+	if len(all) < 20 {
+		p.t.Fatalf("only %d paths in the description", len(all))
+	}
+	return all
+}
+
+func TestNothingIsAnsweredWithoutSession(t *testing.T) {
+	p := open(t)
+	all := operations(p)
 	p.client = p.newClient()
-	asked := 0
-	for path, operations := range spec.Paths {
+	for path, methods := range all {
 		if path == "/session" {
 			continue
 		}
-		path = strings.NewReplacer("{id}", "mall", "{path}", "storm.json").Replace(path)
-		for method := range operations {
-			asked++
-			a := p.send(strings.ToUpper(method), path, nil, body("{}"))
+		for _, method := range methods {
+			a := p.send(method, path, nil, body("{}"))
 			if a.status != 401 || !strings.Contains(a.body, "--print-url") {
 				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
 			}
 		}
 	}
-	if asked < 20 {
-		t.Errorf("only %d operations were asked", asked)
-	}
 	if s, _ := get[studio.SessionState](p, "/session"); s.SignedIn || s.Login != "code" {
 		t.Errorf("session state %+v", s)
+	}
+}
+
+func TestNoOperationAnswersAnotherPageEvenWithASession(t *testing.T) {
+	p := open(t)
+	for path, methods := range operations(p) {
+		for _, method := range methods {
+			for _, header := range []string{"Host: evil.example", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"} {
+				if a := p.send(method, path, []string{header}, body("{}")); a.status != 403 {
+					t.Errorf("%s %s with %s: %d %.200s", method, path, header, a.status, a.body)
+				}
+			}
+			if method == "GET" {
+				continue
+			}
+			if a := p.send(method, path, []string{"X-Meshstorm: -"}, body("{}")); a.status != 403 {
+				t.Errorf("%s %s without the header that no form can send: %d %.200s", method, path, a.status, a.body)
+			}
+		}
 	}
 }
 

@@ -162,7 +162,11 @@ func (w *watch) run() {
 
 // look compares the files with what was told last.
 func (w *watch) look() {
-	if err := w.folders(); err != nil {
+	err := w.folders()
+	if errors.Is(err, fsnotify.ErrClosed) {
+		return // the last one who looked left meanwhile
+	}
+	if err != nil {
 		w.log.Warn("watch", "workspace", w.place.id, "error", err)
 	}
 	files, err := w.place.files()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/meshstorm/meshstorm/check"
 	"github.com/meshstorm/meshstorm/manifest"
@@ -57,13 +59,33 @@ func (p *place) state(ctx context.Context) (*state, error) {
 	if last != nil && last.err == nil && last.same(s, workspace.ModelFile) && last.same(s, workspace.SettingsFile) {
 		s.opened = last.opened
 	} else {
-		s.opened, s.err = workspace.Open(ctx, p.path, workspace.Options{Getenv: p.server.Getenv})
+		s.opened, s.err = p.openQuiet(ctx, workspace.Options{Getenv: p.server.Getenv})
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	p.last = s
 	return s, nil
+}
+
+// openQuiet opens the workspace. While a run writes its files, this studio's or
+// another's, it waits: that takes moments, unless the run hangs.
+func (p *place) openQuiet(ctx context.Context, o workspace.Options) (*workspace.Workspace, error) {
+	const (
+		patience = 5 * time.Second
+		pause    = 20 * time.Millisecond
+	)
+	for begin := time.Now(); ; {
+		w, err := workspace.Open(ctx, p.path, o)
+		if !errors.Is(err, manifest.ErrLocked) || time.Since(begin) > patience {
+			return w, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // same tells whether a file is the same in both states.

@@ -53,6 +53,10 @@ type Options struct {
 	// Kubeconfig is the file with the clusters; default: $KUBECONFIG, then
 	// ~/.kube/config.
 	Kubeconfig string
+	// Prometheus is the address of one that scrapes Istio's proxies; default:
+	// the one that is found in a cluster, if any. PrometheusToken is its bearer
+	// token.
+	Prometheus, PrometheusToken string
 	// LabProgram finds meshstorm-lab; nil leaves the lab out.
 	LabProgram func() (string, error)
 	// Examples default to examples.All.
@@ -107,7 +111,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
-	s.clusters = live.New(live.Options{Kubeconfig: o.Kubeconfig, LabProgram: o.LabProgram, UserAgent: "meshstorm/" + o.Version})
+	s.clusters = live.New(live.Options{Kubeconfig: o.Kubeconfig, LabProgram: o.LabProgram, UserAgent: "meshstorm/" + o.Version, Prometheus: o.Prometheus, Token: o.PrometheusToken})
 	s.jobs = jobs.New(o.Program, os.Environ())
 	mux := http.NewServeMux()
 	if s.api, s.spec, err = newAPI(mux, s); err != nil {

@@ -128,7 +128,9 @@ func (p *page) send(method, path string, headers []string, b io.Reader) reply {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return reply{resp.StatusCode, resp.Header, string(data)}
+	a := reply{resp.StatusCode, resp.Header, string(data)}
+	asDescribed(p.t, method, req.URL.EscapedPath(), a)
+	return a
 }
 
 // get reads JSON that must come.

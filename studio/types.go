@@ -168,6 +168,17 @@ type FileChange struct {
 	Text string `json:"text"`
 }
 
+// SchemaKinds are the kinds that have a schema.
+type SchemaKinds struct {
+	Items []SchemaKind `json:"items"`
+}
+
+// SchemaKind is a kind that has a schema.
+type SchemaKind struct {
+	APIVersion string `json:"apiVersion" example:"networking.istio.io/v1"`
+	Kind       string `json:"kind" example:"VirtualService"`
+}
+
 // Run says how to generate.
 type Run struct {
 	DryRun   bool     `json:"dryRun,omitempty" doc:"Write nothing, only say what would change."`

@@ -70,6 +70,9 @@ type Spec struct {
 	// Args are the verb's, and Command what a person would type for them.
 	Args    []string
 	Command []string
+	// Data makes a line of stderr data, which watchers are told beside the text
+	// that it gives for the log; nil data where the line is only a text. May be nil.
+	Data func(line string) (data any, text string)
 	// JSON says that stdout is one document, the result.
 	JSON bool
 	// Fine are exit codes besides 0 that are no failure: 1 of a dry run.

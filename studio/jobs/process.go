@@ -97,6 +97,15 @@ func (p *process) run() {
 // lines reads what came since the last look.
 func (p *process) lines(all bool) {
 	for _, text := range p.err.lines(all) {
+		if p.spec.Data != nil {
+			data, says := p.spec.Data(text)
+			if data != nil {
+				p.progress(data)
+			}
+			if text = says; data != nil && text == "" {
+				continue
+			}
+		}
 		p.line("err", text)
 		if p.last = append(p.last, text); len(p.last) > 12 {
 			p.last = slices.Delete(p.last, 0, 1)

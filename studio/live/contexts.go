@@ -44,6 +44,9 @@ type Options struct {
 	// LabProgram finds meshstorm-lab; nil for none.
 	LabProgram func() (string, error)
 	UserAgent  string // "meshstorm/VERSION"
+	// Prometheus is the address of one that scrapes Istio's proxies; default:
+	// the one that is found in the cluster, if any. Token is its bearer token.
+	Prometheus, Token string
 }
 
 // Clusters are those that the kubeconfig and the lab know. They are safe for
@@ -52,22 +55,22 @@ type Clusters struct {
 	Options
 	lab labs
 
-	mu       sync.Mutex
-	clients  map[clientKey]*cluster.Client
-	watches  map[watchKey]*watch
-	samplers map[samplerKey]*sampler
-	life     context.Context // of what runs in the background
-	end      context.CancelFunc
-	running  sync.WaitGroup
+	mu      sync.Mutex
+	clients map[clientKey]*cluster.Client
+	watches *shares[Cluster]
+	traffic *shares[Traffic]
+	life    context.Context // of what runs in the background
+	end     context.CancelFunc
+	running sync.WaitGroup
 }
 
 // New gives the clusters. Close them after use.
 func New(o Options) *Clusters {
 	life, end := context.WithCancel(context.Background())
-	return &Clusters{
-		Options: o, lab: labs{program: o.LabProgram}, clients: map[clientKey]*cluster.Client{},
-		watches: map[watchKey]*watch{}, samplers: map[samplerKey]*sampler{}, life: life, end: end,
-	}
+	l := &Clusters{Options: o, lab: labs{program: o.LabProgram}, clients: map[clientKey]*cluster.Client{}, life: life, end: end}
+	l.watches = &shares[Cluster]{life: life, running: &l.running, work: l.look, all: map[Place]*share[Cluster]{}}
+	l.traffic = &shares[Traffic]{life: life, running: &l.running, work: l.measure, linger: idle, all: map[Place]*share[Traffic]{}}
+	return l
 }
 
 // Close ends what watches and measures.

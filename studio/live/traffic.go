@@ -3,6 +3,7 @@ package live
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -16,19 +17,21 @@ import (
 const (
 	sampleEvery = 3 * time.Second
 	// kept is how far back samples go, and lately what shares and times are of.
-	kept   = 15 * time.Minute
-	lately = time.Minute
+	kept                    = 15 * time.Minute
+	lately                  = time.Minute
+	byProxies, byPrometheus = "proxies", "prometheus"
 	// idle is how long a place is measured on though nobody looks.
 	idle = 2 * time.Minute
 )
 
 // Traffic is what went over the edges of a namespace.
 type Traffic struct {
-	Measured string        `json:"measured" doc:"What was asked."`
-	Since    time.Time     `json:"since"`
-	Notes    []string      `json:"notes" doc:"What is missing, and why."`
-	Step     float64       `json:"step" doc:"Seconds between two points of a series."`
-	Edges    []TrafficEdge `json:"edges"`
+	Measured   string        `json:"measured" enum:"proxies,prometheus" doc:"What was asked: the proxies' own counters, or a Prometheus that scrapes them."`
+	Prometheus string        `json:"prometheus,omitempty" doc:"Which Prometheus."`
+	Since      time.Time     `json:"since"`
+	Notes      []string      `json:"notes" doc:"What is missing, and why."`
+	Step       float64       `json:"step" doc:"Seconds between two points of a series."`
+	Edges      []TrafficEdge `json:"edges"`
 }
 
 // TrafficEdge is who calls whom, over the last minute.
@@ -55,23 +58,6 @@ type TrafficPoint struct {
 	P95    *float64 `json:"p95,omitempty"`
 }
 
-type samplerKey = Place
-
-// sampler measures one place for all who look at it.
-type sampler struct {
-	stop    context.CancelFunc
-	viewers map[chan Traffic]bool
-	leaving *time.Timer
-	last    *Traffic
-}
-
-// sample is what went over each edge between two readings.
-type sample struct {
-	at      time.Time
-	seconds float64
-	edges   map[metrics.Edge]metrics.Seen
-}
-
 // Traffic hands what goes over a place's edges to show, every few seconds, until
 // ctx ends or show fails.
 func (l *Clusters) Traffic(ctx context.Context, p Place, show func(Traffic) error) error {
@@ -80,60 +66,29 @@ func (l *Clusters) Traffic(ctx context.Context, p Place, show func(Traffic) erro
 		return err
 	}
 	p.Context = t.Name
-	seen, leave := l.measure(p)
-	defer leave()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-l.life.Done():
-			return l.life.Err()
-		case t := <-seen:
-			if err := show(t); err != nil {
-				return err
-			}
-		}
-	}
+	return l.traffic.follow(ctx, p, show)
 }
 
-func (l *Clusters) measure(p Place) (<-chan Traffic, func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.samplers[p]
-	if s == nil {
-		ctx, stop := context.WithCancel(l.life)
-		s = &sampler{stop: stop, viewers: map[chan Traffic]bool{}}
-		l.samplers[p] = s
-		l.running.Go(func() { l.sampleOn(ctx, p, s) })
-	}
-	if s.leaving != nil {
-		s.leaving.Stop()
-		s.leaving = nil
-	}
-	seen := make(chan Traffic, 1)
-	s.viewers[seen] = true
-	if s.last != nil {
-		seen <- *s.last
-	}
-	return seen, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if delete(s.viewers, seen); len(s.viewers) > 0 || l.samplers[p] != s {
-			return
+// TrafficNow is what is known at the moment; where nobody looked before it takes
+// some seconds, until something was seen or could have been.
+func (l *Clusters) TrafficNow(ctx context.Context, p Place) (Traffic, error) {
+	var now Traffic
+	enough, seen := errors.New("enough"), 0
+	err := l.Traffic(ctx, p, func(t Traffic) error {
+		now = t
+		if seen++; len(t.Edges) > 0 || len(t.Notes) > 0 || seen > 1 {
+			return enough
 		}
-		s.leaving = time.AfterFunc(idle, func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if len(s.viewers) == 0 && l.samplers[p] == s {
-				delete(l.samplers, p)
-				s.stop()
-			}
-		})
+		return nil
+	})
+	if errors.Is(err, enough) {
+		err = nil
 	}
+	return now, err
 }
 
-// sampleOn reads until nobody is left.
-func (l *Clusters) sampleOn(ctx context.Context, p Place, s *sampler) {
+// measure reads until nobody is left.
+func (l *Clusters) measure(ctx context.Context, p Place, tell func(Traffic)) {
 	m := &measuring{place: p, since: time.Now()}
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
@@ -142,16 +97,7 @@ func (l *Clusters) sampleOn(ctx context.Context, p Place, s *sampler) {
 		if ctx.Err() != nil {
 			return
 		}
-		l.mu.Lock()
-		s.last = &t
-		for seen := range s.viewers {
-			select {
-			case <-seen: // one that was not read
-			default:
-			}
-			seen <- t // there is room: only this sends
-		}
-		l.mu.Unlock()
+		tell(t)
 		select {
 		case <-ctx.Done():
 			return
@@ -160,51 +106,72 @@ func (l *Clusters) sampleOn(ctx context.Context, p Place, s *sampler) {
 	}
 }
 
-// measuring is what one sampler knows.
+// measuring is what is known of one place.
 type measuring struct {
 	place   Place
 	since   time.Time
 	client  *cluster.Client
 	last    *metrics.Reading
-	samples []sample
+	samples []metrics.Interval        // of the proxies' counters
 	wished  map[string]map[string]int // service, workload
 	looked  time.Time
+	asked   prometheus
 }
 
 func (m *measuring) next(ctx context.Context, l *Clusters) Traffic {
-	out := Traffic{Measured: "the proxies' own counters", Since: m.since, Notes: []string{}, Step: sampleEvery.Seconds(), Edges: []TrafficEdge{}}
-	reading, err := m.read(ctx, l)
+	out := Traffic{Measured: byProxies, Since: m.since, Notes: []string{}, Step: sampleEvery.Seconds(), Edges: []TrafficEdge{}}
+	if err := m.connect(ctx, l); err != nil {
+		out.Notes = append(out.Notes, err.Error())
+		return m.edges(out, m.samples)
+	}
+	found, note := m.asked.edges(ctx, l, m.client, m.place.Namespace)
+	if note != "" {
+		out.Notes = append(out.Notes, note)
+	}
+	if found != nil {
+		out.Measured, out.Prometheus, out.Step = byPrometheus, m.asked.name, prometheusStep.Seconds()
+		if len(found) > 0 {
+			out.Since = found[0].At
+		}
+		return m.edges(out, found)
+	}
+	reading, err := m.read(ctx)
 	if err != nil {
 		m.client, m.last = nil, nil // who asks next begins anew
 		out.Notes = append(out.Notes, err.Error())
-		return m.edges(out)
+		return m.edges(out, m.samples)
 	}
 	out.Notes = append(out.Notes, reading.Notes...)
 	if m.last != nil {
-		m.samples = append(m.samples, sample{reading.At, reading.At.Sub(m.last.At).Seconds(), reading.Since(m.last)})
+		m.samples = append(m.samples, metrics.Interval{At: reading.At, Seconds: reading.At.Sub(m.last.At).Seconds(), Edges: reading.Since(m.last)})
 	}
 	m.last = reading
-	m.samples = slices.DeleteFunc(m.samples, func(s sample) bool { return reading.At.Sub(s.at) > kept })
-	return m.edges(out)
+	m.samples = slices.DeleteFunc(m.samples, func(s metrics.Interval) bool { return reading.At.Sub(s.At) > kept })
+	return m.edges(out, m.samples)
 }
 
-func (m *measuring) read(ctx context.Context, l *Clusters) (*metrics.Reading, error) {
+// connect finds the cluster, and now and then what the routes wish.
+func (m *measuring) connect(ctx context.Context, l *Clusters) error {
 	if m.client == nil {
 		c, _, err := l.Client(ctx, m.place.Context, m.place.Namespace)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		m.client = c
-	}
-	gateways, err := metrics.GatewaySelectors(ctx, m.client)
-	if err != nil {
-		return nil, err
 	}
 	if time.Since(m.looked) > 5*sampleEvery || m.wished == nil {
 		m.looked = time.Now()
 		if o, err := overview.Read(ctx, m.client, overview.Options{}); err == nil {
 			m.wished = wishes(o)
 		}
+	}
+	return nil
+}
+
+func (m *measuring) read(ctx context.Context) (*metrics.Reading, error) {
+	gateways, err := metrics.GatewaySelectors(ctx, m.client)
+	if err != nil {
+		return nil, err
 	}
 	return metrics.Edges(ctx, m.client, gateways, m.place.Namespace)
 }
@@ -228,25 +195,25 @@ func wishes(o *overview.Overview) map[string]map[string]int {
 }
 
 // edges adds what the samples say.
-func (m *measuring) edges(out Traffic) Traffic {
+func (m *measuring) edges(out Traffic, samples []metrics.Interval) Traffic {
 	sums, seconds := map[metrics.Edge]metrics.Seen{}, 0.0
 	series := map[metrics.Edge][]TrafficPoint{}
 	var newest time.Time
-	if n := len(m.samples); n > 0 {
-		newest = m.samples[n-1].at
+	if n := len(samples); n > 0 {
+		newest = samples[n-1].At
 	}
-	for _, s := range m.samples {
-		recent := newest.Sub(s.at) < lately
+	for _, s := range samples {
+		recent := newest.Sub(s.At) < lately
 		if recent {
-			seconds += s.seconds
+			seconds += s.Seconds
 		}
-		for e, seen := range s.edges {
+		for e, seen := range s.Edges {
 			if recent {
 				sum := sums[e]
 				sum.Add(seen)
 				sums[e] = sum
 			}
-			series[e] = append(series[e], TrafficPoint{s.at.Unix(), seen.Requests / s.seconds, seen.Errors / s.seconds, number(seen.Quantile(0.95))})
+			series[e] = append(series[e], TrafficPoint{s.At.Unix(), seen.Requests / s.Seconds, seen.Errors / s.Seconds, number(seen.Quantile(0.95))})
 		}
 	}
 	type callerOf struct{ from, service string }

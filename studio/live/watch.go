@@ -12,16 +12,6 @@ import (
 // retryAfter is the pause before a cluster that did not answer is asked again.
 const retryAfter = 3 * time.Second
 
-type watchKey = Place
-
-// watch looks at one place for all who want to see it.
-type watch struct {
-	stop    context.CancelFunc
-	viewers map[chan Cluster]bool
-	last    *Cluster
-	text    []byte // of last, to tell only what is new
-}
-
 // Watch hands what runs at a place to show, at once and whenever it changes,
 // until ctx ends or show fails. All who watch a place share one watch.
 func (l *Clusters) Watch(ctx context.Context, p Place, show func(Cluster) error) error {
@@ -29,51 +19,13 @@ func (l *Clusters) Watch(ctx context.Context, p Place, show func(Cluster) error)
 	if err == nil {
 		p.Context = t.Name
 	}
-	states, leave := l.join(p)
-	defer leave()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-l.life.Done():
-			return l.life.Err()
-		case c := <-states:
-			if err := show(c); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// join gives a channel that always holds the newest state.
-func (l *Clusters) join(p Place) (<-chan Cluster, func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	w := l.watches[p]
-	if w == nil {
-		ctx, stop := context.WithCancel(l.life)
-		w = &watch{stop: stop, viewers: map[chan Cluster]bool{}}
-		l.watches[p] = w
-		l.running.Go(func() { l.look(ctx, p, w) })
-	}
-	states := make(chan Cluster, 1)
-	w.viewers[states] = true
-	if w.last != nil {
-		states <- *w.last
-	}
-	return states, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if delete(w.viewers, states); len(w.viewers) == 0 && l.watches[p] == w {
-			delete(l.watches, p)
-			w.stop()
-		}
-	}
+	return l.watches.follow(ctx, p, show)
 }
 
 // look watches until nobody is left. Whatever ends a round, the next finds the
 // cluster anew: its kubeconfig may be another by then.
-func (l *Clusters) look(ctx context.Context, p Place, w *watch) {
+func (l *Clusters) look(ctx context.Context, p Place, tell func(Cluster)) {
+	tell = news(tell)
 	for ctx.Err() == nil {
 		v, c := l.view(ctx, p)
 		if v != nil {
@@ -83,12 +35,12 @@ func (l *Clusters) look(ctx context.Context, p Place, w *watch) {
 			return
 		}
 		if !c.Reachable || !c.NamespaceExists {
-			l.tell(w, c)
-		} else if err := l.follow(ctx, v, w); err != nil && ctx.Err() == nil {
+			tell(c)
+		} else if err := l.follow(ctx, v, tell); err != nil && ctx.Err() == nil {
 			if c = v.base(ctx); c.Reachable {
 				c.Problem = err.Error()
 			}
-			l.tell(w, c)
+			tell(c)
 		}
 		select {
 		case <-ctx.Done():
@@ -98,7 +50,7 @@ func (l *Clusters) look(ctx context.Context, p Place, w *watch) {
 }
 
 // follow shows what runs as long as the cluster answers.
-func (l *Clusters) follow(ctx context.Context, v *view, w *watch) error {
+func (l *Clusters) follow(ctx context.Context, v *view, tell func(Cluster)) error {
 	return overview.Watch(ctx, v.client, overview.Options{}, func(o *overview.Overview) error {
 		c := v.base(ctx)
 		if ctx.Err() != nil {
@@ -107,25 +59,20 @@ func (l *Clusters) follow(ctx context.Context, v *view, w *watch) error {
 		if c.Reachable && c.NamespaceExists {
 			c = v.history(ctx, v.with(c, o))
 		}
-		l.tell(w, c)
+		tell(c)
 		return nil
 	})
 }
 
-// tell gives every viewer the state, unless they have it.
-func (l *Clusters) tell(w *watch, c Cluster) {
-	text, err := json.Marshal(c)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil || bytes.Equal(text, w.text) {
-		return
-	}
-	w.last, w.text = &c, text
-	for states := range w.viewers {
-		select {
-		case <-states: // one that was not read
-		default:
+// news tells only what differs from what was told last.
+func news(tell func(Cluster)) func(Cluster) {
+	var last []byte
+	return func(c Cluster) {
+		text, err := json.Marshal(c)
+		if err != nil || bytes.Equal(text, last) {
+			return
 		}
-		states <- c // there is room: only this sends
+		last = text
+		tell(c)
 	}
 }
