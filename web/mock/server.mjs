@@ -124,7 +124,7 @@ class Refusal extends Error {
 const routes = [
   ['POST', '/session', () => undefined],
   ['GET', '/about', () => ({ version: 'mock' })],
-  ['GET', '/examples', () => ({ items: [{ name: '12st-mall', title: '12st Mall', description: 'Orders, deliveries and stock of a small shop: three services, events between them.' }] })],
+  ['GET', '/examples', () => ({ items: [{ id: '12st-mall', name: '12st-mall', title: '12st Mall', description: 'Orders, deliveries and stock of a small shop: three services, events between them.' }] })],
   ['GET', '/workspaces', () => ({ items: [...spaces.values()].map(describe) })],
   ['POST', '/workspaces', ({ body }) => {
     const name = body?.name ?? 'dropped';

@@ -1,8 +1,8 @@
 import { Center, Loader, MantineProvider, createTheme } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
-import { Suspense, lazy, useEffect } from 'react';
+import { type ComponentType, Suspense, useEffect, useState } from 'react';
 import type { ApiError } from './api/client';
-import { parsePlace, usePlace } from './router';
+import { type Place, type Screen, parsePlace, usePlace } from './router';
 import { Boundary } from './shell/Boundary';
 import { ConflictDialog } from './shell/ConflictDialog';
 import { ErrorPage } from './shell/ErrorPage';
@@ -19,13 +19,24 @@ const loaders = {
   deploy: () => import('./screens/deploy/DeployScreen'),
 };
 
+type View = ComponentType<{ place: Place }>;
+
+const views: Partial<Record<Screen, View>> = {};
+const load = async (name: Screen): Promise<void> => { views[name] = (await loaders[name]()).default; };
+
 // The first screen's script comes while the workspace is being read, not after it.
 const first = parsePlace(location.pathname, location.search);
-if (first.workspace) void loaders[first.screen]();
+if (first.workspace) load(first.screen).catch(() => undefined);
 
-const screens = {
-  model: lazy(loaders.model), code: lazy(loaders.code), traffic: lazy(loaders.traffic), cluster: lazy(loaders.cluster), deploy: lazy(loaders.deploy),
-};
+/** A screen, once its script is there. Not React's `lazy`: that holds back what follows a fallback for 300 ms. */
+function Loaded({ name, place }: { name: Screen; place: Place }) {
+  const [, loaded] = useState<View>();
+  useEffect(() => {
+    if (!views[name]) load(name).then(() => loaded(() => views[name]), (err: unknown) => loaded(() => { throw err; }));
+  }, [name]);
+  const View = views[name];
+  return View ? <Suspense fallback={busy}><View place={place} /></Suspense> : busy;
+}
 
 const theme = createTheme({
   fontFamily: 'system-ui, -apple-system, "Segoe UI", "Noto Sans KR", "Noto Sans CJK KR", "Apple SD Gothic Neo", "Malgun Gothic", sans-serif',
@@ -41,7 +52,6 @@ export function App({ failure }: { failure?: ApiError }) {
   useEffect(() => (place.workspace ? openWorkspace(place.workspace) : undefined), [place.workspace]);
   const loadError = useStore((s) => s.loadError);
   const loaded = useStore((s) => s.workspace !== null && s.id === place.workspace);
-  const Screen = screens[place.screen];
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <Notifications position="bottom-center" autoClose={7000} limit={3} />
@@ -50,7 +60,7 @@ export function App({ failure }: { failure?: ApiError }) {
           {failure ? <ErrorPage error={failure} />
             : !place.workspace ? <Home />
               : loadError ? <ErrorPage error={loadError} />
-                : loaded ? <Suspense fallback={busy}><Screen place={place} /></Suspense> : busy}
+                : loaded ? <Loaded name={place.screen} place={place} /> : busy}
         </Boundary>
       </Shell>
       <ConflictDialog />

@@ -1,7 +1,6 @@
-import type {
-  About, Changed, Example, FileInfo, FileText, Findings, GenerateResult, Graph, Layout, Model, NewWorkspace,
-  RouteAnswer, RouteQuestion, StormDocument, ToppingGroup, Workspace,
-} from './types';
+import createClient, { createFinalURL, createQuerySerializer, defaultPathSerializer, type Middleware } from 'openapi-fetch';
+import type { Changed, FileText, Graph, Layout, Model, NewWorkspace, RouteQuestion, StormDocument } from './types';
+import type { paths } from './schema';
 import type { Schema } from '../schema/model';
 
 const base = '/api/v1';
@@ -31,111 +30,132 @@ export interface Tagged<T> {
   etag: string;
 }
 
-interface Call {
-  body?: unknown;
-  form?: FormData;
-  ifMatch?: string;
-  isNew?: boolean;
-  signal?: AbortSignal;
+const manners: Middleware = {
+  onRequest({ request }) {
+    if (request.method !== 'GET') request.headers.set('X-Meshstorm', '1');
+  },
+  onError({ error }) {
+    if (error instanceof DOMException && error.name === 'AbortError') return;
+    return new ApiError(0, 'unreachable', '');
+  },
+};
+
+/** The API as its description has it: a path, a parameter or a body that it does not know is a compile error. */
+export const client = createClient<paths>({ baseUrl: base, credentials: 'same-origin', cache: 'no-store' });
+client.use(manners);
+
+type Answer<T> = { data?: T; error?: unknown; response: Response };
+
+/** What a call gives, with its tag; a problem is thrown. */
+export async function tag<T>(answer: Promise<Answer<T>>): Promise<Tagged<T>> {
+  const { data, error, response } = await answer;
+  if (!response.ok) {
+    const problem = (typeof error === 'object' && error ? error : {}) as { title?: string; detail?: string; errors?: { message: string; location?: string }[] };
+    throw new ApiError(response.status, problem.title ?? response.statusText, problem.detail ?? '', problem.errors ?? [], problem as Record<string, unknown>);
+  }
+  return { value: data as T, etag: response.headers.get('ETag') ?? '' };
 }
 
-export async function call<T>(method: string, path: string, { body, form, ifMatch, isNew, signal }: Call = {}): Promise<Tagged<T>> {
-  const headers: Record<string, string> = { Accept: 'application/json' };
-  if (method !== 'GET') headers['X-Meshstorm'] = '1';
-  if (body !== undefined) headers['Content-Type'] = 'application/json';
-  if (ifMatch) headers['If-Match'] = ifMatch;
-  if (isNew) headers['If-None-Match'] = '*';
-  let answer: Response;
-  try {
-    answer = await fetch(base + path, {
-      method, headers, signal, credentials: 'same-origin', cache: 'no-store',
-      body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
-    });
-  } catch (cause) {
-    if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
-    throw new ApiError(0, 'unreachable', '');
-  }
-  const text = await answer.text();
-  let value: unknown;
-  try {
-    value = text === '' ? undefined : JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (!answer.ok) {
-    const problem = (value ?? {}) as { title?: string; detail?: string; errors?: { message: string; location?: string }[] };
-    throw new ApiError(answer.status, problem.title ?? answer.statusText, problem.detail ?? '', problem.errors ?? [], problem as Record<string, unknown>);
-  }
-  return { value: value as T, etag: answer.headers.get('ETag') ?? '' };
-}
+export const plain = async <T>(answer: Promise<Answer<T>>): Promise<T> => (await tag(answer)).value;
 
-export const id = (workspace: string) => `/workspaces/${encodeURIComponent(workspace)}`;
-const tail = (path: string) => path.split('/').map(encodeURIComponent).join('/');
-const tagged = async <T extends { revision: string }>(answer: Promise<Tagged<T>>): Promise<Tagged<T>> => {
-  const { value, etag } = await answer;
+const revised = async <T extends { revision: string }>(answer: Promise<Answer<T>>): Promise<Tagged<T>> => {
+  const { value, etag } = await tag(answer);
   return { value, etag: etag || `"${value.revision}"` };
 };
-export const plain = async <T>(answer: Promise<Tagged<T>>): Promise<T> => (await answer).value;
+
+type Get<P extends keyof paths> = paths[P] extends { get: infer G } ? G : never;
+type Params<P extends keyof paths> = Get<P> extends { parameters: { query?: infer Q; path?: infer N } } ? { query?: Q; path: N } : never;
+
+/** The URL of what is no JSON: downloads and streams. */
+export function address<P extends keyof paths>(path: P, params: Params<P>): string {
+  return createFinalURL(path, { baseUrl: base, params: params as { query?: Record<string, unknown>; path?: Record<string, unknown> }, querySerializer: createQuerySerializer(), pathSerializer: defaultPathSerializer });
+}
+
+const at = (id: string) => ({ params: { path: { id } } });
 
 export const api = {
-  signIn: (code: string) => plain(call<void>('POST', '/session', { body: { code } })),
-  about: () => plain(call<About>('GET', '/about')),
-  examples: async () => (await plain(call<{ items: Example[] | null }>('GET', '/examples'))).items ?? [],
-  workspaces: async () => (await plain(call<{ items: Workspace[] | null }>('GET', '/workspaces'))).items ?? [],
-  create: (body: NewWorkspace) => plain(call<Workspace>('POST', '/workspaces', { body })),
-  upload: (name: string, model: File) => {
-    const form = new FormData();
-    form.set('name', name);
-    form.set('model', model);
-    return plain(call<Workspace>('POST', '/workspaces/upload', { form }));
-  },
-  workspace: (w: string) => plain(call<Workspace>('GET', id(w))),
-  fork: (w: string, name: string) => plain(call<Workspace>('POST', `${id(w)}/fork`, { body: { name } })),
-  model: (w: string) => tagged(call<Model>('GET', `${id(w)}/model`)),
+  signIn: (code: string) => plain(client.POST('/session', { body: { code } })),
+  about: () => plain(client.GET('/about')),
+  examples: async () => (await plain(client.GET('/examples'))).items,
+  workspaces: async () => (await plain(client.GET('/workspaces'))).items,
+  create: (body: NewWorkspace) => plain(client.POST('/workspaces', { body })),
+  upload: (name: string, model: File) => plain(client.POST('/workspaces/upload', {
+    body: { name, model: model as unknown as string }, // a form's file; the description's word for it is string
+    bodySerializer: () => {
+      const form = new FormData();
+      form.set('name', name);
+      form.set('model', model);
+      return form;
+    },
+  })),
+  workspace: (w: string) => plain(client.GET('/workspaces/{id}', at(w))),
+  fork: (w: string, name: string) => plain(client.POST('/workspaces/{id}/fork', { ...at(w), body: { name } })),
+  model: (w: string) => revised(client.GET('/workspaces/{id}/model', at(w)) as Promise<Answer<Model>>),
   saveModel: (w: string, document: StormDocument, ifMatch: string) =>
-    tagged(call<Model>('PUT', `${id(w)}/model`, { body: { document }, ifMatch })),
-  files: async (w: string) => (await plain(call<{ items: FileInfo[] | null }>('GET', `${id(w)}/files`))).items ?? [],
-  file: (w: string, path: string) => tagged(call<FileText>('GET', `${id(w)}/files/${tail(path)}`)),
+    revised(client.PUT('/workspaces/{id}/model', { params: { path: { id: w }, header: { 'If-Match': ifMatch } }, body: { document } }) as Promise<Answer<Model>>),
+  files: async (w: string) => (await plain(client.GET('/workspaces/{id}/files', at(w)))).items,
+  file: (w: string, path: string) => revised(client.GET('/workspaces/{id}/files/{path}', { params: { path: { id: w, path } } })),
   saveFile: (w: string, path: string, text: string, ifMatch: string) =>
-    tagged(call<FileText>('PUT', `${id(w)}/files/${tail(path)}`, { body: { text }, ifMatch })),
+    revised<FileText>(client.PUT('/workspaces/{id}/files/{path}', { params: { path: { id: w, path }, header: { 'If-Match': ifMatch } }, body: { text } })),
   createFile: (w: string, path: string, text: string) =>
-    tagged(call<FileText>('PUT', `${id(w)}/files/${tail(path)}`, { body: { text }, isNew: true })),
-  generate: (w: string, body: { dryRun?: boolean; toppings?: string[] }) =>
-    plain(call<GenerateResult>('POST', `${id(w)}/generate`, { body })),
-  toppings: async (w: string) => (await plain(call<{ groups: ToppingGroup[] | null }>('GET', `${id(w)}/toppings`))).groups ?? [],
-  findings: (w: string) => plain(call<Findings>('GET', `${id(w)}/findings`)),
-  graph: (w: string) => tagged(call<Graph>('GET', `${id(w)}/graph`)),
+    revised<FileText>(client.PUT('/workspaces/{id}/files/{path}', { params: { path: { id: w, path }, header: { 'If-None-Match': '*' } }, body: { text } })),
+  generate: (w: string, body: { dryRun?: boolean; toppings?: string[] }) => plain(client.POST('/workspaces/{id}/generate', { ...at(w), body })),
+  toppings: async (w: string) => (await plain(client.GET('/workspaces/{id}/toppings', at(w)))).groups,
+  findings: (w: string) => plain(client.GET('/workspaces/{id}/findings', at(w))),
+  graph: (w: string) => revised<Graph>(client.GET('/workspaces/{id}/graph', at(w))),
   saveWeights: (w: string, body: { virtualService: string; rule: number | string; weights: Record<string, number> }, ifMatch: string) =>
-    tagged(call<Graph>('PUT', `${id(w)}/weights`, { body, ifMatch })),
-  layout: (w: string) => call<Layout>('GET', `${id(w)}/layout`),
-  saveLayout: (w: string, layout: Layout, ifMatch: string) => call<Layout>('PUT', `${id(w)}/layout`, { body: { objects: layout.objects }, ifMatch: ifMatch || undefined }),
-  route: (w: string, body: RouteQuestion, signal?: AbortSignal) => plain(call<RouteAnswer>('POST', `${id(w)}/route`, { body, signal })),
-  keepTest: (w: string, body: { question: RouteQuestion; path: string; name?: string }) => plain(call<FileText>('POST', `${id(w)}/tests`, { body })),
-  schema: (apiVersion: string, kind: string) => plain(call<Schema>('GET', `/schemas/${encodeURIComponent(kind)}?apiVersion=${encodeURIComponent(apiVersion)}`)),
-  picture: (w: string, format: 'svg' | 'png', theme: string) => `${base}${id(w)}/picture?format=${format}&theme=${theme}`,
-  archive: (w: string) => `${base}${id(w)}/archive.zip`,
+    revised<Graph>(client.PUT('/workspaces/{id}/weights', { params: { path: { id: w }, header: { 'If-Match': ifMatch } }, body })),
+  layout: (w: string) => tag<Layout>(client.GET('/workspaces/{id}/layout', at(w))),
+  saveLayout: (w: string, layout: Pick<Layout, 'objects'>, ifMatch: string) =>
+    tag<Layout>(client.PUT('/workspaces/{id}/layout', { params: { path: { id: w }, header: { 'If-Match': ifMatch || undefined } }, body: { objects: layout.objects } })),
+  route: (w: string, body: RouteQuestion, signal?: AbortSignal) => plain(client.POST('/workspaces/{id}/route', { ...at(w), body, signal })),
+  keepTest: (w: string, body: { question: RouteQuestion; path: string; name?: string }) => plain(client.POST('/workspaces/{id}/tests', { ...at(w), body })),
+  schemas: async () => (await plain(client.GET('/schemas', { cache: 'no-cache' }))).items,
+  schema: (apiVersion: string, kind: string) =>
+    plain(client.GET('/schemas/{kind}', { params: { path: { kind }, query: { apiVersion } }, cache: 'no-cache' }) as Promise<Answer<Schema>>),
+  picture: (w: string, query: { what: 'deployment' | 'model'; format: 'svg' | 'png'; theme: 'light' | 'dark'; lang: 'en' | 'ko' }) =>
+    address('/workspaces/{id}/picture', { path: { id: w }, query }),
+  archive: (w: string) => address('/workspaces/{id}/archive.zip', { path: { id: w } }),
 };
+
+type Stream<P extends keyof paths> = Get<P> extends { responses: { 200: { content: { 'text/event-stream': (infer E)[] } } } } ? E : never;
+/** The paths that are streams of events. */
+export type Streams = { [P in keyof paths]: [Stream<P>] extends [never] ? never : P }[keyof paths];
+/** What is done with each of a stream's events. */
+type Handlers<P extends keyof paths> = { [N in Extract<Stream<P>, { event: string }>['event']]?: (data: Extract<Stream<P>, { event: N; data: unknown }>['data']) => void };
+
+const patience = 5000; // ms before a stream that was refused is asked for again
 
 /** Listens to a stream of the server until the returned function is called. Browsers have six connections for all tabs
  * of a server, so a page that is not looked at lets go of its streams; `again` is called when it takes them up. */
-export function listen(path: string, handlers: Record<string, (data: never) => void>, connected?: (yes: boolean) => void, again?: () => void): () => void {
+export function listen<P extends Streams>(path: P, params: Params<P>, handlers: Handlers<P>, connected?: (yes: boolean) => void, again?: () => void): () => void {
+  const url = address(path, params);
   let source: EventSource | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const open = () => {
     if (source) return;
-    source = new EventSource(base + path);
+    source = new EventSource(url);
     source.onopen = () => connected?.(true);
-    source.onerror = () => connected?.(false);
-    for (const [name, handler] of Object.entries(handlers)) {
-      source.addEventListener(name, (event) => handler(JSON.parse((event as MessageEvent<string>).data) as never));
+    source.onerror = () => {
+      connected?.(false);
+      // After an answer such as 401 browsers do not try again by themselves.
+      if (!again || source?.readyState !== EventSource.CLOSED) return;
+      source = null;
+      timer = setTimeout(look, patience);
+    };
+    for (const [name, handler] of Object.entries(handlers) as [string, (data: unknown) => void][]) {
+      source.addEventListener(name, (event) => handler(JSON.parse((event as MessageEvent<string>).data)));
     }
   };
   const close = () => {
+    clearTimeout(timer);
     source?.close();
     source = null;
   };
   const look = () => {
     if (document.hidden) close();
     else if (!source) {
+      clearTimeout(timer);
       open();
       again?.();
     }
@@ -155,5 +175,5 @@ export function listen(path: string, handlers: Record<string, (data: never) => v
 
 /** Tells of changes that others made to the files, until the returned function is called. */
 export function watch(workspace: string, changed: (change: Changed) => void, connected: (yes: boolean) => void): () => void {
-  return listen(`${id(workspace)}/events`, { changed }, connected, () => changed({ revision: '', paths: [] }));
+  return listen('/workspaces/{id}/events', { path: { id: workspace } }, { changed }, connected, () => changed({ revision: '', paths: [] }));
 }

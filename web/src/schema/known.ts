@@ -11,3 +11,16 @@ export function schemaOf(apiVersion: string, kind: string): Promise<Schema> {
   found.catch(() => known.delete(key));
   return found;
 }
+
+let kinds: Promise<Set<string>> | undefined;
+
+/** Whether a kind has a schema, so that half-written kinds are not asked for. */
+export async function hasSchema(apiVersion: string, kind: string): Promise<boolean> {
+  kinds ??= api.schemas().then((all) => new Set(all.map((k) => `${k.apiVersion} ${k.kind}`)));
+  try {
+    return (await kinds).has(`${apiVersion} ${kind}`);
+  } catch {
+    kinds = undefined; // perhaps next time
+    return false;
+  }
+}

@@ -34,9 +34,9 @@ export function CommandPalette({ place, fork }: { place: Place; fork: () => void
       ],
     }];
     if (w && document) groups.push({ group: t('spot.stickers'), actions: stickers(document).map((s) => ({ id: `sticker-${s.id}`, label: `${s.element.name ?? ''}`, description: `${t(`kind.${s.kind}`)} ${s.element.displayName ?? ''}`, onClick: () => navigate(to.model(w, s.id)) })) });
-    if (w && graph) groups.push({ group: t('spot.objects'), actions: (graph.nodes ?? []).map((n) => ({ id: `node-${n.id}`, label: n.name, description: `${n.kind} ${n.service ?? ''}`, onClick: () => navigate(to.deploy(w, n.id)) })) });
+    if (w && graph) groups.push({ group: t('spot.objects'), actions: graph.nodes.map((n) => ({ id: `node-${n.id}`, label: n.name, description: `${n.kind} ${n.service ?? ''}`, onClick: () => navigate(to.deploy(w, n.id)) })) });
     if (w) groups.push({ group: t('spot.files'), actions: files.map((f) => ({ id: `file-${f.path}`, label: f.path, onClick: () => navigate(to.code(w, f.path)) })) });
     return groups;
   }, [w, document, graph, files, readOnly, t, i18n.language, fork, toggleColorScheme]);
-  return <Spotlight actions={actions} shortcut={['mod + K']} limit={12} scrollable maxHeight={420} highlightQuery nothingFound={t('spot.nothing')} searchProps={{ placeholder: t('spot.placeholder'), 'aria-label': t('spot.placeholder') }} />;
+  return <Spotlight attributes={{ content: { 'aria-label': t('action.search') } }} actions={actions} shortcut={['mod + K']} limit={12} scrollable maxHeight={420} highlightQuery nothingFound={t('spot.nothing')} searchProps={{ placeholder: t('spot.placeholder'), 'aria-label': t('spot.placeholder') }} />;
 }

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { setLanguage } from '../i18n';
 import { type Place, type Screen, navigate, to } from '../router';
 import { receive, redo, undo, useStore } from '../workspace/store';
-import { flush } from '../workspace/sync';
+import { flush, retry } from '../workspace/sync';
 import { CommandPalette, openCommands } from './CommandPalette';
 import { ForkDialog } from './ForkDialog';
 import { sentence } from './ErrorPage';
@@ -41,7 +41,7 @@ function FailureBar() {
       <Group gap="sm">
         <Text size="sm" fw={600}>{t('error.title')}</Text>
         <Text size="sm">{sentence(failure, t)}</Text>
-        <Button size="compact-xs" mih={24} variant="white" color="red.9" onClick={() => void flush()}>{t('action.retry')}</Button>
+        <Button size="compact-xs" mih={24} variant="white" color="red.9" onClick={() => void retry()}>{t('action.retry')}</Button>
       </Group>
     </Alert>
   );
@@ -50,7 +50,7 @@ function FailureBar() {
 export function Shell({ place, children }: { place: Place; children: ReactNode }) {
   const { t, i18n } = useTranslation();
   const { setColorScheme } = useMantineColorScheme();
-  const dark = useComputedColorScheme('light') === 'dark';
+  const dark = useComputedColorScheme('light', { getInitialValueInEffect: false }) === 'dark';
   const workspace = useStore((s) => s.workspace);
   const [forking, setForking] = useState(false);
   useHotkeys([['mod+Z', undo], ['mod+shift+Z', redo], ['mod+Y', redo], ['mod+S', () => void flush()]]);

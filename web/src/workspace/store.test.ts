@@ -25,7 +25,7 @@ describe('undo', () => {
   });
   it('does not count what the server sent', () => {
     edit({ document: doc(1) });
-    receive({ save: 'saved', findings: { findings: [], summary: {} } });
+    receive({ save: 'saved', findings: { revision: '1', findings: [], summary: { error: 0, warning: 0, info: 0, suppressed: 0 } } });
     undo();
     expect(get().document).toBeNull();
     expect(get().save).toBe('saved');
@@ -34,7 +34,7 @@ describe('undo', () => {
 
 it('reads the weights of a graph rule by rule', () => {
   const edge = (subset: string, weight: number) => ({ id: subset, from: 'VirtualService/ns/vsvc-a', to: `Subset/ns/d/${subset}`, kind: 'route' as const, rule: { index: 2 }, weight, subset });
-  const graph: Graph = { revision: '1', nodes: [], edges: [edge('stable', 70), edge('canary', 30)] };
+  const graph: Graph = { revision: '1', checked: true, unread: [], nodes: [], edges: [edge('stable', 70), edge('canary', 30)] };
   expect(weightsOf(graph)).toEqual({ 'ns/vsvc-a#2': { stable: 70, canary: 30 } });
   expect(parseRuleKey(ruleKey('ns/vsvc-a', 2))).toEqual({ virtualService: 'ns/vsvc-a', index: 2 });
 });

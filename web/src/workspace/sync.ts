@@ -22,6 +22,14 @@ let synced: Synced = empty();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let running = false;
 let generation = 0;
+/** How many saves have begun, and the changes that were told of while one ran: nobody knows yet whether they are our own. */
+let saves = 0;
+let missed: string[] | null = null;
+/** What could not be saved last: it is tried again when somebody asks, when it changes, or when the server is back. */
+let refused: unknown[] | null = null;
+const edits = (): unknown[] => { const s = get(); return [s.document, s.layout, s.weights, s.texts]; };
+/** What the server answered when the stream of changes broke; null while it is there. */
+let lost: ApiError | null = null;
 
 function empty(): Synced {
   return { document: null, documentTag: '', layout: { objects: {} }, layoutTag: '', weights: {}, graphTag: '', texts: {}, textTags: {} };
@@ -33,10 +41,12 @@ const asError = (err: unknown): ApiError => (err instanceof ApiError ? err : new
 export function openWorkspace(id: string): () => void {
   const mine = ++generation;
   synced = empty();
+  lost = null;
+  refused = missed = null;
   receive({ id, ...nothing, layout: synced.layout, weights: synced.weights, texts: synced.texts });
   forgetHistory();
   void load(id, mine);
-  const stopWatching = watch(id, ({ paths }) => void refresh(id, paths ?? []), () => undefined);
+  const stopWatching = watch(id, ({ paths }) => void refresh(id, paths), (yes) => void connection(id, yes));
   const stopSaving = useStore.subscribe(schedule);
   return () => {
     void flush();
@@ -46,11 +56,39 @@ export function openWorkspace(id: string): () => void {
   };
 }
 
+/** The stream of changes broke or is there again: says so, and in the end brings both sides up to date. */
+async function connection(id: string, yes: boolean): Promise<void> {
+  if (yes) {
+    if (!lost) return;
+    lost = null;
+    await retry();
+    return;
+  }
+  try {
+    await api.workspace(id);
+  } catch (err) {
+    const now = asError(err);
+    if (get().id !== id || !get().workspace || now.status === lost?.status) return;
+    lost = now;
+    receive({ failure: now, save: now.status === 0 ? 'offline' : 'failed' });
+  }
+}
+
+/** Tries again what failed: saves what is not saved yet, and reads what others changed. */
+export async function retry(): Promise<void> {
+  const { id } = get();
+  receive({ failure: null });
+  if (pending()) await flush();
+  if (id === '' || get().failure || get().conflict) return;
+  await refresh(id, []);
+  if (!get().failure && !pending()) receive({ save: 'saved' });
+}
+
 async function load(id: string, mine: number): Promise<void> {
   try {
     const [workspace, model, layout, files] = await Promise.all([api.workspace(id), api.model(id), api.layout(id).catch(() => ({ value: { objects: {} } as Layout, etag: '' })), api.files(id)]);
     if (mine !== generation) return;
-    synced = { ...synced, document: model.value.document, documentTag: model.etag, layout: { objects: layout.value?.objects ?? {} }, layoutTag: layout.etag };
+    synced = { ...synced, document: model.value.document, documentTag: model.etag, layout: { objects: layout.value.objects }, layoutTag: layout.etag };
     receive({ workspace, document: synced.document, canvas: model.value.canvas, layout: synced.layout, files });
     forgetHistory();
     await Promise.all([loadGraph(id), loadFindings(id)]);
@@ -115,13 +153,21 @@ function takeText(path: string, text: string, etag: string, generated?: string):
 
 /** Takes over what changed in the files, unless it is our own change coming back. */
 export async function refresh(id: string, paths: string[]): Promise<void> {
-  if (get().id !== id || running) return;
+  if (get().id !== id) return;
+  if (running) {
+    missed = missed && (missed.length === 0 || paths.length === 0) ? [] : [...(missed ?? []), ...paths];
+    return;
+  }
+  const begun = saves;
+  // What was read while a save ran may be that save's.
+  const overtaken = () => saves !== begun;
   const before = { ...synced };
   let foreign = false;
   try {
     const all = paths.length === 0;
     if (all || paths.includes('storm.json')) {
       const { value, etag } = await api.model(id);
+      if (overtaken()) return void refresh(id, paths);
       if (etag !== before.documentTag && get().document === before.document) {
         foreign = true;
         synced.document = value.document;
@@ -138,6 +184,7 @@ export async function refresh(id: string, paths: string[]): Promise<void> {
     }
     for (const path of Object.keys(get().texts).filter((p) => all || paths.includes(p))) {
       const { value, etag } = await api.file(id, path);
+      if (overtaken()) return void refresh(id, paths);
       if (etag !== synced.textTags[path] && get().texts[path] === synced.texts[path] && !typing.has(path)) {
         foreign = true;
         takeText(path, value.text, etag, value.generated);
@@ -167,6 +214,7 @@ function schedule(): void {
     if (save === 'dirty') receive({ save: 'saved' });
     return;
   }
+  if (refused?.every((e, i) => e === edits()[i])) return;
   if (save !== 'dirty') receive({ save: 'dirty' });
   clearTimeout(timer);
   timer = setTimeout(() => void flush(), quiet);
@@ -178,6 +226,8 @@ export async function flush(): Promise<void> {
   if (running || !pending()) return;
   const { id, workspace } = get();
   running = true;
+  saves++;
+  refused = null;
   receive({ save: 'saving', failure: null });
   try {
     await saveLayout(id, workspace?.readOnly ?? true);
@@ -190,10 +240,20 @@ export async function flush(): Promise<void> {
     receive({ save: pending() && !workspace?.readOnly ? 'dirty' : 'saved' });
     if (pending() && !workspace?.readOnly) timer = setTimeout(() => void flush(), quiet);
     else void loadFindings(id);
+    catchUp(id);
   } catch (err) {
     running = false;
+    catchUp(id);
+    refused = edits();
     if (!get().conflict) receive({ save: asError(err).status === 0 ? 'offline' : 'failed', failure: asError(err) });
   }
+}
+
+/** Looks at what others may have changed while a save ran. */
+function catchUp(id: string): void {
+  const paths = missed;
+  missed = null;
+  if (paths) void refresh(id, paths);
 }
 
 async function saveLayout(id: string, readOnly: boolean): Promise<void> {
@@ -259,8 +319,9 @@ async function saveWeights(id: string): Promise<void> {
     try {
       last = await api.saveWeights(id, { virtualService, rule: index, weights }, synced.graphTag);
     } catch (err) {
-      // The graph is the files': take it as it is now, and let the person try again on what they see.
-      if (err instanceof ApiError) await loadGraph(id);
+      // The graph is the files': take it as it is now, and let the person try again on what they see. Without an
+      // answer about the weights, or without a session, what was wished stays.
+      if (err instanceof ApiError && [404, 412, 422].includes(err.status)) await loadGraph(id);
       throw err;
     }
     synced.graphTag = last.etag;
@@ -276,7 +337,11 @@ async function saveWeights(id: string): Promise<void> {
     receive({ graph: last.value, weights: synced.weights });
     for (const path of Object.keys(get().texts)) {
       const { value, etag } = await api.file(id, path);
-      if (etag !== synced.textTags[path] && get().texts[path] === synced.texts[path] && !typing.has(path)) takeText(path, value.text, etag, value.generated);
+      if (etag === synced.textTags[path]) continue;
+      if (get().texts[path] === value.text) { // undo took the weights and the text back; saving the one brought both
+        synced.texts = { ...synced.texts, [path]: value.text };
+        synced.textTags[path] = etag;
+      } else if (get().texts[path] === synced.texts[path] && !typing.has(path)) takeText(path, value.text, etag, value.generated);
     }
   } else {
     synced.weights = wished;

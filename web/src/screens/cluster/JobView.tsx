@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { clusters } from '../../api/cluster';
 import type { TextKey } from '../../i18n';
 import { Icon } from '../../shell/icons';
+import { Stages } from './Stages';
 import { type Followed, fail } from './state';
 
 /** The command line that does the same, to learn from. */
@@ -24,7 +25,7 @@ const colours = { running: 'blue.8', done: '#237032', failed: 'red.9', stopped: 
 
 export function JobView({ followed, close }: { followed: Followed; close: () => void }) {
   const { t } = useTranslation();
-  const { job, lines } = followed;
+  const { job, lines, stages } = followed;
   const log = useRef<HTMLPreElement>(null);
   useEffect(() => { if (log.current) log.current.scrollTop = log.current.scrollHeight; }, [lines.length]);
   return <section className="card job" aria-label={t('cluster.job')}>
@@ -35,7 +36,8 @@ export function JobView({ followed, close }: { followed: Followed; close: () => 
         : <ActionIcon variant="subtle" color="gray" onClick={close} aria-label={t('action.close')}><Icon name="close" /></ActionIcon>}
     </Group>
     {(job.command ?? []).length > 0 && <Command words={job.command!} />}
-    {lines.length > 0 && <pre className="log" ref={log} tabIndex={0} aria-label={t('cluster.log')}>{lines.map((l) => l.text).join('\n')}</pre>}
+    <Stages stages={stages} job={job.state} />
+    {lines.length > 0 && <details className="joblog" open={stages.length === 0 || job.state === 'failed' || undefined}><summary>{t('cluster.log')}</summary><pre className="log" ref={log} tabIndex={0} aria-label={t('cluster.log')}>{lines.map((l) => l.text).join('\n')}</pre></details>}
     {job.error && !lines.some((l) => l.text.includes(job.error!)) && <Text size="sm" role="alert" className="bad" style={{ whiteSpace: 'pre-wrap' }}>{job.error}</Text>}
   </section>;
 }

@@ -2,6 +2,7 @@ import { Button, Group, NumberInput, Text, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { type LoadSeen, clusters } from '../../api/cluster';
+import { usePaths } from './Request';
 import { type Followed, fail, useJob } from './state';
 
 const seenOf = (f: Followed): LoadSeen | null => (f.seen ?? f.job.result ?? null) as LoadSeen | null;
@@ -10,7 +11,9 @@ const seenOf = (f: Followed): LoadSeen | null => (f.seen ?? f.job.result ?? null
 export function LoadCard({ workspace, context, lab }: { workspace: string; context: string; lab: boolean }) {
   const { t } = useTranslation();
   const { followed, start, busy } = useJob(workspace, () => undefined, 'load');
-  const [path, setPath] = useState('/orders');
+  const [own, setPath] = useState<string | null>(null);
+  const paths = usePaths();
+  const path = own ?? paths[0] ?? '/';
   const [rate, setRate] = useState<number | string>(20);
   const [seconds, setSeconds] = useState<number | string>(600);
   if (!lab) return <section className="card" aria-label={t('load.title')}><h2>{t('load.title')}</h2><Text size="sm" className="muted">{t('load.onlyLab')}</Text></section>;

@@ -1,8 +1,9 @@
-import { Badge, Drawer, Group, NativeSelect, Table, Text } from '@mantine/core';
+import { Badge, Drawer, Table, Text } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { type PodDetail, clusters } from '../../api/cluster';
 import { get } from '../../workspace/store';
+import { PodLog } from './PodLog';
 import { age, fail } from './state';
 
 const often = 2000; // milliseconds between two looks at an open pod
@@ -10,11 +11,8 @@ const often = 2000; // milliseconds between two looks at an open pod
 export function PodDrawer({ pod, context, close }: { pod: string | null; context: string; close: () => void }) {
   const { t } = useTranslation();
   const [detail, setDetail] = useState<PodDetail | null>(null);
-  const [container, setContainer] = useState('');
-  const [log, setLog] = useState<string | null>(null);
   useEffect(() => {
     setDetail(null);
-    setContainer('');
     if (!pod) return;
     let stale = false;
     const look = () => void clusters.pod(get().id, context, pod).then((d) => { if (!stale) setDetail(d); }).catch((err: unknown) => { if (!stale) { fail(err); close(); } });
@@ -22,17 +20,6 @@ export function PodDrawer({ pod, context, close }: { pod: string | null; context
     const timer = setInterval(look, often);
     return () => { stale = true; clearInterval(timer); };
   }, [pod, context]);
-  const first = detail?.containers?.[0]?.name ?? '';
-  const shown = container || first;
-  useEffect(() => {
-    setLog(null);
-    if (!pod || !shown) return;
-    let stale = false;
-    const look = () => void clusters.log(get().id, context, pod, shown).then((l) => { if (!stale) setLog(l.text); }).catch(() => { if (!stale) setLog(''); });
-    look();
-    const timer = setInterval(look, often);
-    return () => { stale = true; clearInterval(timer); };
-  }, [pod, shown, context]);
   return (
     <Drawer opened={pod !== null} onClose={close} position="right" size="xl" title={pod} closeButtonProps={{ 'aria-label': t('action.close') }}>
       {detail?.message && <Text size="sm" className="bad">{detail.message}</Text>}
@@ -48,9 +35,7 @@ export function PodDrawer({ pod, context, close }: { pod: string | null; context
       <h3>{t('pod.events')}</h3>
       {(detail?.events ?? []).length === 0 ? <Text size="sm" className="muted">{t('pod.noEvents')}</Text>
         : <ul className="plain">{detail!.events!.map((e, i) => <li key={i}><span className={e.type === 'Warning' ? 'bad' : 'muted'}>{e.reason}</span> {e.message} <span className="muted">{e.count > 1 && `×${e.count} `}{age(e.last)}</span></li>)}</ul>}
-      <Group justify="space-between" align="flex-end" mt="md"><h3 style={{ margin: 0 }}>{t('cluster.log')}</h3>
-        <NativeSelect size="xs" aria-label={t('pod.containers')} data={(detail?.containers ?? []).map((c) => c.name)} value={shown} onChange={(e) => setContainer(e.currentTarget.value)} /></Group>
-      <pre className="log tall" tabIndex={0} aria-label={t('cluster.log')}>{log === null ? '…' : log || t('pod.noLog')}</pre>
+      {pod && detail && <PodLog key={pod} pod={pod} context={context} containers={(detail.containers ?? []).map((c) => c.name)} />}
     </Drawer>
   );
 }

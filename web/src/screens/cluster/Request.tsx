@@ -1,5 +1,5 @@
 import { Badge, Button, Group, NativeSelect, NumberInput, Table, Text, TextInput, Textarea } from '@mantine/core';
-import { type FormEvent, useMemo, useState } from 'react';
+import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '../../api/client';
 import { type Answered, clusters } from '../../api/cluster';
@@ -10,11 +10,11 @@ import { parseHeaders } from '../deploy/Ask';
 /** The paths that the routes of the graph name, for the list of suggestions. */
 export function pathsOf(matches: string[]): string[] {
   const found = matches.flatMap((m) => [...m.matchAll(/(?:exact|path|is|=) ?(\/[\w./-]*)/g)].map((x) => x[1]!));
-  return [...new Set(found)].filter((p) => !p.endsWith('/')).sort();
+  return [...new Set(found)].filter((p) => !p.endsWith('/'));
 }
 
 function pretty(answer: Answered): string {
-  const type = (answer.headers ?? []).find(([n]) => n.toLowerCase() === 'content-type')?.[1] ?? '';
+  const type = (answer.headers ?? []).find(([n]) => n?.toLowerCase() === 'content-type')?.[1] ?? '';
   if (!type.includes('json')) return answer.body;
   try {
     return JSON.stringify(JSON.parse(answer.body), null, 2);
@@ -24,13 +24,18 @@ function pretty(answer: Answered): string {
 }
 
 /** Who answered, by the header that the lab's services set. */
-const answerer = (a: Answered): string => (a.headers ?? []).find(([n]) => n.toLowerCase() === 'x-meshstorm-workload')?.[1] ?? `${a.status}`;
+const answerer = (a: Answered): string => (a.headers ?? []).find(([n]) => n?.toLowerCase() === 'x-meshstorm-workload')?.[1] ?? `${a.status}`;
+
+/** The paths that the routes of this workspace serve. */
+export function usePaths(): string[] {
+  const graph = useStore((s) => s.graph);
+  return useMemo(() => pathsOf((graph?.nodes ?? []).flatMap((n) => (n.data?.rules ?? []).flatMap((r) => r.matches))), [graph]);
+}
 
 export function RequestCard({ context, gateway }: { context: string; gateway: string }) {
   const { t } = useTranslation();
-  const graph = useStore((s) => s.graph);
   const [method, setMethod] = useState('GET');
-  const [path, setPath] = useState('/orders');
+  const [own, setPath] = useState<string | null>(null);
   const [headers, setHeaders] = useState('');
   const [body, setBody] = useState('');
   const [times, setTimes] = useState<number | string>(1);
@@ -38,14 +43,18 @@ export function RequestCard({ context, gateway }: { context: string; gateway: st
   const [answer, setAnswer] = useState<Answered | null>(null);
   const [split, setSplit] = useState<Record<string, number>>({});
   const [failure, setFailure] = useState<ApiError | null>(null);
-  const paths = useMemo(() => pathsOf((graph?.nodes ?? []).flatMap((n) => (n.data?.rules ?? []).flatMap((r) => r.matches ?? []))), [graph]);
+  const paths = usePaths();
+  const path = own ?? paths[0] ?? '/';
+  const stopped = useRef(false);
+  useEffect(() => () => { stopped.current = true; }, []);
   const send = async (event: FormEvent) => {
     event.preventDefault();
+    stopped.current = false;
     setBusy(true);
     setFailure(null);
     const counted: Record<string, number> = {};
     try {
-      for (let i = 0; i < Math.max(1, Number(times) || 1); i++) {
+      for (let i = 0; i < Math.max(1, Number(times) || 1) && !stopped.current; i++) {
         const all = { method, path, headers: headers ? parseHeaders(headers) : undefined, body: body && method !== 'GET' && method !== 'HEAD' ? body : undefined };
         const got = await clusters.send(get().id, context, all);
         counted[answerer(got)] = (counted[answerer(got)] ?? 0) + 1;
@@ -68,6 +77,7 @@ export function RequestCard({ context, gateway }: { context: string; gateway: st
         <TextInput size="xs" label={t('request.path')} required withAsterisk={false} value={path} onChange={(e) => setPath(e.currentTarget.value)} list="request-paths" style={{ flex: 1, minWidth: 160 }} />
         <NumberInput size="xs" label={t('request.times')} min={1} max={1000} value={times} onChange={setTimes} w={80} />
         <Button size="xs" type="submit" loading={busy}>{t('request.send')}</Button>
+        {busy && Number(times) > 1 && <Button size="xs" variant="default" onClick={() => { stopped.current = true; }}>{t('cluster.stop')}</Button>}
       </Group>
       <datalist id="request-paths">{paths.map((p) => <option key={p} value={p} />)}</datalist>
       <Textarea size="xs" mt="xs" label={t('ask.headers')} placeholder={t('ask.headersHint')} autosize minRows={1} maxRows={5} value={headers} onChange={(e) => setHeaders(e.currentTarget.value)} />

@@ -1,7 +1,7 @@
 import { Anchor, Table, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Overview } from '../../api/cluster';
+import type { Overview, Pod } from '../../api/cluster';
 import { age } from './state';
 
 function Listing({ title, heads, rows, empty }: { title: string; heads: string[]; rows: { key: string; cells: ReactNode[] }[]; empty: string }) {
@@ -19,13 +19,17 @@ function Listing({ title, heads, rows, empty }: { title: string; heads: string[]
 /** What runs, in the columns that kubectl shows. */
 export function Running({ overview, open }: { overview: Overview; open: (pod: string) => void }) {
   const { t } = useTranslation();
-  const pods = overview.pods ?? [];
-  const unready = pods.filter((p) => p.ready < p.total && p.status !== 'Completed');
+  const late = (p: Pod) => p.ready < p.total && p.status !== 'Completed';
+  const pods = [...(overview.pods ?? [])].sort((a, b) => Number(late(b)) - Number(late(a)));
+  const unready = pods.filter(late);
   return <>
     {(overview.notes ?? []).map((n) => <Text key={n} size="sm" className="muted">{n}</Text>)}
     {unready.length > 0 && <Text size="sm" role="status" className="bad">{t('cluster.unready', { count: unready.length })} {unready.map((p, i) => <span key={p.name}>{i > 0 && ', '}<Anchor component="button" size="sm" onClick={() => open(p.name)}>{p.name}: {p.status}</Anchor></span>)}</Text>}
     <Listing title="Pods" heads={['NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE']} empty={t('cluster.noPods')}
-      rows={pods.map((p) => ({ key: p.name, cells: [<Anchor component="button" size="sm" mih={24} onClick={() => open(p.name)}>{p.name}</Anchor>, <span className={p.ready < p.total ? 'bad' : undefined}>{p.ready}/{p.total}</span>, p.status, p.restarts, age(p.created)] }))} />
+      rows={pods.map((p) => ({ key: p.name, cells: [
+        <Anchor component="button" size="sm" mih={24} onClick={() => open(p.name)}>{p.name}</Anchor>,
+        <span className={p.ready < p.total ? 'bad' : undefined}>{p.ready}/{p.total}</span>,
+        <>{p.status}{late(p) && p.reason && <div className="bad reason" lang="en">{p.reason}</div>}</>, p.restarts, age(p.created)] }))} />
     <Listing title="VirtualServices" heads={['NAME', 'GATEWAYS', 'HOSTS', 'AGE']} empty={t('cluster.noRoutes')}
       rows={(overview.virtualServices ?? []).map((v) => ({ key: v.name, cells: [v.name, (v.gateways ?? []).join(', '), (v.hosts ?? []).join(', '), age(v.created)] }))} />
     <Listing title="DestinationRules" heads={['NAME', 'HOST', 'SUBSETS', 'AGE']} empty={t('cluster.noRoutes')}

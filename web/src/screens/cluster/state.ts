@@ -1,8 +1,9 @@
 import { useCallback, useEffect, useState } from 'react';
 import { ApiError } from '../../api/client';
-import { type Cluster, type Contexts, type Job, type Lab, type NewJob, clusters, followJob, watchCluster } from '../../api/cluster';
+import { type Cluster, type Contexts, type Job, type Lab, type NewJob, type Progress, clusters, followJob, watchCluster } from '../../api/cluster';
 import { receive } from '../../workspace/store';
 import { flush } from '../../workspace/sync';
+import { type Stage, stagesOf, told } from './stages';
 
 const remembered = 'meshstorm.context';
 
@@ -38,7 +39,8 @@ export function useCluster(workspace: string, context: string | null): { cluster
 export interface Followed {
   job: Job;
   lines: { stream: string; text: string }[];
-  seen: unknown;
+  seen: Progress['data'] | null;
+  stages: Stage[];
 }
 
 /** The job that the page shows: the one it started, or one that runs already. */
@@ -49,7 +51,7 @@ export function useJob(workspace: string, ended: (job: Job) => void, only?: stri
   useEffect(() => {
     void clusters.jobs().then((all) => {
       const running = all.find((j) => j.state === 'running' && (!j.workspace || j.workspace === workspace) && (only ? j.verb === only : j.verb !== 'load'));
-      if (running) setFollowed((now) => now ?? { job: running, lines: [], seen: null });
+      if (running) setFollowed((now) => now ?? { job: running, lines: [], seen: null, stages: stagesOf(running.verb) });
     }).catch(() => undefined);
   }, [workspace]);
   useEffect(() => {
@@ -57,8 +59,12 @@ export function useJob(workspace: string, ended: (job: Job) => void, only?: stri
     return followJob(
       jobId,
       (line) => setFollowed((f) => (f?.job.id === jobId ? { ...f, lines: [...f.lines, line].slice(-500) } : f)),
-      (seen) => setFollowed((f) => (f?.job.id === jobId ? { ...f, seen } : f)),
-      (job) => { setFollowed((f) => (f?.job.id === jobId ? { ...f, job } : f)); ended(job); },
+      (seen) => setFollowed((f) => (f?.job.id === jobId ? { ...f, seen, stages: told(f.stages, seen) } : f)),
+      (job) => {
+        const at = Date.parse(job.ended ?? '') || Date.now();
+        setFollowed((f) => (f?.job.id === jobId ? { ...f, job, stages: f.stages.map((s) => (s.began && !s.ended ? { ...s, ended: at } : s)) } : f));
+        ended(job);
+      },
     );
   }, [jobId]);
   const start = async (job: NewJob): Promise<boolean> => {
@@ -66,7 +72,7 @@ export function useJob(workspace: string, ended: (job: Job) => void, only?: stri
     try {
       await flush();
       const made = await clusters.start(job);
-      setFollowed({ job: made, lines: [], seen: null });
+      setFollowed({ job: made, lines: [], seen: null, stages: stagesOf(made.verb) });
       return true;
     } catch (err) {
       fail(err);

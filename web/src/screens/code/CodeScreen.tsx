@@ -8,6 +8,7 @@ import { Link, Severity } from '../../shell/Shell';
 import { Icon } from '../../shell/icons';
 import { edit, get, useStore } from '../../workspace/store';
 import { openFile } from '../../workspace/sync';
+import { FindingText } from '../../shell/FindingText';
 import { AgainstCluster } from './AgainstCluster';
 import { GenerateButton, type Plan, PlanDialog, Toppings } from './Generate';
 import { type Folder, sourceAt, treeOf } from './source';
@@ -41,8 +42,8 @@ function FindingList({ path }: { path: string }) {
     {sorted.length === 0 && <Text size="sm">{t('code.noFindings')}</Text>}
     {sorted.map((f, i) => <button type="button" className="finding" key={i} onClick={() => f.file && navigate(to.code(get().id, f.file, f.line))}>
       <Severity value={f.severity} /> <b>{f.code}</b> {f.file && <span>{f.file.split('/').at(-1)}{f.line ? `, ${t('code.line', { line: f.line })}` : ''}</span>}
-      <div>{f.message}</div>
-      {f.fix && <div style={{ whiteSpace: 'pre-wrap' }}><b>{t('code.fix')}:</b> {f.fix}</div>}
+      <div><FindingText finding={f} /></div>
+      {f.fix && <div style={{ whiteSpace: 'pre-wrap' }}><b>{t('code.fix')}:</b> <span lang="en">{f.fix}</span></div>}
     </button>)}
   </section>;
 }

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, api } from '../../api/client';
 import type { GenerateResult, ToppingGroup } from '../../api/types';
+import type { TextKey } from '../../i18n';
 import { get, receive } from '../../workspace/store';
 import { flush, refresh } from '../../workspace/sync';
 
@@ -35,7 +36,7 @@ export function PlanDialog({ plan, close }: { plan: Plan | null; close: () => vo
   return (
     <Modal opened={plan !== null} onClose={close} size="xl" title={plan?.title} closeButtonProps={{ 'aria-label': t('action.close') }}>
       {changes.length === 0 && <Text size="sm">{t('code.noChanges')}</Text>}
-      {conflicts.length > 0 && <Alert color="orange" variant="outline" mb="sm" title={t('code.conflicts', { count: conflicts.length })}>{conflicts.map((c, i) => <Text key={i} size="sm">{[c.path, c.object, c.field, c.message].filter(Boolean).join(' ')}</Text>)}</Alert>}
+      {conflicts.length > 0 && <Alert color="orange" variant="outline" mb="sm" title={t('code.conflicts', { count: conflicts.length })}>{conflicts.map((c, i) => <Text key={i} size="sm">{`${c.path}:${c.line} ${c.object} ${c.field}: ${t('code.conflictOf', { yours: c.yours, generated: c.generated })}`}</Text>)}</Alert>}
       {changes.map((c) => <details key={c.path} open={changes.length < 4}><summary><b>{c.path}</b> ({c.action})</summary>{c.diff && <Lines diff={c.diff} />}</details>)}
       <Group justify="flex-end" mt="md"><Button variant="default" onClick={close}>{t('action.cancel')}</Button><Button loading={busy} onClick={() => void apply()}>{t('code.apply')}</Button></Group>
     </Modal>
@@ -55,7 +56,7 @@ export function GenerateButton({ show }: { show: (plan: Plan) => void }) {
       await flush();
       const w = get().id;
       const result = await api.generate(w, { dryRun: true });
-      if (!result.changes?.length) setDone(true);
+      if (!result.changes.length) setDone(true);
       else show({ title: t('code.preview'), result, apply: async () => { await api.generate(w, {}); await refresh(w, []); } });
     } catch (err) {
       fail(err);
@@ -89,7 +90,7 @@ export function Toppings({ readOnly, show }: { readOnly: boolean; show: (plan: P
     {!readOnly && <Text size="xs" className="muted">{t('toppings.hint')}</Text>}
     {groups.map((g) => <fieldset key={g.name} style={{ border: 0, padding: 0, margin: 0 }}>
       <legend><h3>{g.name}</h3></legend>
-      {g.items.map((i) => <Checkbox key={i.name} mb={6} label={i.title} description={i.description} checked={i.enabled} disabled={readOnly} onChange={(e) => void tick(i.name, i.title, e.currentTarget.checked)} />)}
+      {g.items.map((i) => <Checkbox key={i.name} mb={6} label={i.title} description={t(`topping.${i.name}` as TextKey, { defaultValue: i.description })} checked={i.enabled} disabled={readOnly} onChange={(e) => void tick(i.name, i.title, e.currentTarget.checked)} />)}
     </fieldset>)}
   </section>;
 }

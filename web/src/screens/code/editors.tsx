@@ -14,7 +14,11 @@ import { typing } from '../../workspace/typing';
 import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import type { Finding } from '../../api/types';
+import type { Misfit } from '../../schema/check';
 import { bySchema } from '../../schema/complete';
+import { text as say } from '../../i18n';
+import { misfitsIn, sentence, unsaid } from './problems';
+import { says } from '../../i18n/findings';
 
 const light = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: '#0b5394' },
@@ -44,24 +48,37 @@ const look = (isDark: boolean): Extension => [
     '.cm-cursor': { borderLeftColor: 'var(--ink)' },
     '.cm-panels': { backgroundColor: 'var(--board)', color: 'var(--ink)' },
     '.cm-selectionBackground, &.cm-focused .cm-selectionBackground': { backgroundColor: isDark ? '#1c5a94 !important' : '#b9dcfb !important' },
+    '.cm-diagnosticSource': { opacity: '1', fontSize: '85%' },
     '.cm-tooltip': { backgroundColor: 'var(--panel)', color: 'var(--ink)', border: '1px solid var(--line)', maxWidth: '480px' },
   }, { dark: isDark }),
   syntaxHighlighting(isDark ? dark : light),
 ];
 
-const language = (path: string): Extension => (/\.ya?ml$/.test(path) ? yaml() : []);
+const isYaml = (path: string): boolean => /\.ya?ml$/.test(path);
+const language = (path: string): Extension => (isYaml(path) ? yaml() : []);
 
 const common = (isDark: boolean, path: string): Extension => [
   lineNumbers(), foldGutter(), codeFolding(), highlightSpecialChars(), drawSelection(), bracketMatching(), highlightActiveLine(), highlightActiveLineGutter(),
   highlightSelectionMatches(), search({ top: true }), keymap.of([...searchKeymap, ...foldKeymap, ...lintKeymap]), language(path), look(isDark),
 ];
 
-function diagnostics(state: EditorState, findings: Finding[]): Diagnostic[] {
-  return findings.filter((f) => f.line && f.line <= state.doc.lines).map((f) => {
+function diagnostics(state: EditorState, findings: Finding[], misfits: Misfit[]): Diagnostic[] {
+  const own = unsaid(misfits, findings).map((m): Diagnostic => ({ from: m.from, to: m.to, severity: 'error', source: say('form.schema'), message: sentence(m) }));
+  const said = findings.filter((f) => f.line && f.line <= state.doc.lines).map((f) => {
     const line = state.doc.line(f.line!);
     const indent = line.text.length - line.text.trimStart().length;
-    return { from: line.from + indent, to: line.to, severity: f.severity, source: f.code, message: f.fix ? `${f.message}\n→ ${f.fix}` : f.message };
+    return { from: line.from + indent, to: line.to, severity: f.severity, source: f.code, message: f.fix ? `${says(f)}\n→ ${f.fix}` : says(f) };
   });
+  return [...said, ...own].sort((a, b) => a.from - b.from);
+}
+
+/** Marks the server's findings, and beside them what the schemas say of the text as it is now. */
+async function mark(view: EditorView, path: string, findings: Finding[], current: () => boolean): Promise<void> {
+  view.dispatch(setDiagnostics(view.state, diagnostics(view.state, findings, [])));
+  if (!isYaml(path)) return;
+  const doc = view.state.doc;
+  const misfits = await misfitsIn(doc.toString());
+  if (current() && view.state.doc === doc) view.dispatch(setDiagnostics(view.state, diagnostics(view.state, findings, misfits)));
 }
 
 interface Props {
@@ -83,9 +100,12 @@ export function Editor({ path, file, text, readOnly, findings, line, label, chan
   const lang = useTranslation().i18n.language;
   const handlers = useRef({ change, cursor });
   handlers.current = { change, cursor };
-  const isDark = useComputedColorScheme('light') === 'dark';
+  const isDark = useComputedColorScheme('light', { getInitialValueInEffect: false }) === 'dark';
+  /** Where the cursor was, for the editor that another theme or language makes anew. */
+  const was = useRef({ path: '', head: 0 });
 
   useEffect(() => {
+    const head = was.current.path === path ? Math.min(was.current.head, text.length) : 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const commit = () => {
       clearTimeout(timer);
@@ -97,9 +117,9 @@ export function Editor({ path, file, text, readOnly, findings, line, label, chan
     const made = new EditorView({
       parent: host.current!,
       state: EditorState.create({
-        doc: text,
+        doc: text, selection: { anchor: head },
         extensions: [
-          words(lang), common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(), /\.ya?ml$/.test(path) ? bySchema : [],
+          words(lang), common(isDark, path), history(), indentOnInput(), indentUnit.of('  '), lintGutter(), isYaml(path) ? bySchema : [],
           keymap.of([{ key: 'Mod-s', run: () => { commit(); return false; } }, ...defaultKeymap, ...historyKeymap, indentWithTab]),
           EditorState.readOnly.of(readOnly), EditorView.contentAttributes.of({ 'aria-label': label, 'aria-description': i18next.t('code.leave'), tabindex: '0' }),
           EditorView.updateListener.of((u) => {
@@ -115,8 +135,9 @@ export function Editor({ path, file, text, readOnly, findings, line, label, chan
       }),
     });
     view.current = made;
-    made.dispatch(setDiagnostics(made.state, diagnostics(made.state, findings)));
-    return () => { commit(); made.destroy(); view.current = null; };
+    void mark(made, path, findings, () => view.current === made);
+    if (head > 0) made.dispatch({ effects: EditorView.scrollIntoView(head, { y: 'center' }) });
+    return () => { commit(); was.current = { path, head: made.state.selection.main.head }; made.destroy(); view.current = null; };
   }, [path, file, readOnly, isDark, label, lang]);
 
   useEffect(() => {
@@ -127,7 +148,9 @@ export function Editor({ path, file, text, readOnly, findings, line, label, chan
   }, [text]);
   useEffect(() => {
     const v = view.current;
-    if (v) v.dispatch(setDiagnostics(v.state, diagnostics(v.state, findings)));
+    let stale = false;
+    if (v) void mark(v, path, findings, () => !stale && view.current === v);
+    return () => { stale = true; };
   }, [findings, text]);
   useEffect(() => {
     const v = view.current;
@@ -154,7 +177,7 @@ function minimal(before: string, after: string) {
 export function DiffView({ before, after, path, height }: { before: string; after: string; path: string; height?: string }) {
   const host = useRef<HTMLDivElement>(null);
   const lang = useTranslation().i18n.language;
-  const isDark = useComputedColorScheme('light') === 'dark';
+  const isDark = useComputedColorScheme('light', { getInitialValueInEffect: false }) === 'dark';
   useEffect(() => {
     const side = (doc: string) => ({ doc, extensions: [words(lang), lineNumbers(), EditorState.readOnly.of(true), EditorView.lineWrapping, keymap.of(searchKeymap), search({ top: true }), language(path), look(isDark)] });
     const made = new MergeView({ parent: host.current!, a: side(before), b: side(after), collapseUnchanged: { margin: 4, minSize: 8 }, highlightChanges: true, gutter: true });
@@ -167,7 +190,7 @@ export function DiffView({ before, after, path, height }: { before: string; afte
 export function MergeEditor({ theirs, mine, path, change }: { theirs: string; mine: string; path: string; change: (text: string) => void }) {
   const host = useRef<HTMLDivElement>(null);
   const { t, i18n: { language: lang } } = useTranslation();
-  const isDark = useComputedColorScheme('light') === 'dark';
+  const isDark = useComputedColorScheme('light', { getInitialValueInEffect: false }) === 'dark';
   const handler = useRef(change);
   handler.current = change;
   useEffect(() => {

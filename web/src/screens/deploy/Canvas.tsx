@@ -1,4 +1,3 @@
-import { api as server } from '../../api/client';
 import '@xyflow/react/dist/style.css';
 import { Button, Checkbox, Loader, useComputedColorScheme } from '@mantine/core';
 import {
@@ -9,6 +8,7 @@ import { type DragEvent, useCallback, useEffect, useMemo, useRef, useState } fro
 import { useTranslation } from 'react-i18next';
 import type { Graph, Point, RouteAnswer } from '../../api/types';
 import { AlignBar } from '../../canvas/AlignBar';
+import { PictureButtons } from '../../canvas/PictureButtons';
 import { type How, align } from '../../canvas/align';
 import { edit, get, useStore } from '../../workspace/store';
 import { lit, rulesOf } from './bundle';
@@ -47,7 +47,7 @@ interface Props {
 /** The positions of all that is shown: the routing by ELK, other layers beside it, and what was placed by hand. */
 function usePlaces(graph: Graph, on: Shown) {
   const layout = useStore((s) => s.layout);
-  const nodes = graph.nodes ?? none, edges = graph.edges ?? none;
+  const { nodes, edges } = graph;
   const [arranged, setArranged] = useState<Record<string, Point> | null>(null);
   const shape = useMemo(() => { const base = routed(nodes, edges); return topology(base.nodes, base.edges); }, [nodes, edges]);
   useEffect(() => {
@@ -66,13 +66,13 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
   const flow = useReactFlow<ObjectNode, LineEdge>();
   const api = useStoreApi();
-  const scheme = useComputedColorScheme('light');
+  const scheme = useComputedColorScheme('light', { getInitialValueInEffect: false });
   const [nodes, setNodes] = useState<ObjectNode[]>([]);
   const [connecting, setConnecting] = useState(false);
   const { all, at } = usePlaces(graph, on);
   const far = useFlow((s) => s.transform[2] < farBelow) && nodes.length > many;
 
-  const lights = useMemo(() => lit(answer, graph.nodes ?? [], graph.edges ?? []), [answer, graph]);
+  const lights = useMemo(() => lit(answer, graph.nodes, graph.edges), [answer, graph]);
   useEffect(() => {
     if (!at) return;
     setNodes((before) => {
@@ -139,7 +139,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
   const ids = chosen.length > 0 ? chosen.map((n) => n.id) : selected ? [selected] : [];
   const zoom = () => fit(chosen.length > 0 ? chosen : nodes, 1.1, 200);
   const keys = useKeys(ids, objects, readOnly, zoom);
-  const weighing = useMemo(() => ({ readOnly, rules: (vs: string) => rulesOf(vs, graph.edges ?? [], weights), commit, choose: select }), [readOnly, graph, weights, select]);
+  const weighing = useMemo(() => ({ readOnly, rules: (vs: string) => rulesOf(vs, graph.edges, weights), commit, choose: select }), [readOnly, graph, weights, select]);
   const onDrop = (event: DragEvent) => {
     const addition = catalogue.find((a) => a.kind === event.dataTransfer.getData(dragType));
     if (!addition || readOnly) return;
@@ -192,8 +192,8 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
                 </AlignBar>
               : <div className="legend" role="group" aria-label={t('layer.title')} style={{ display: 'flex', gap: 14, alignItems: 'center', flexWrap: 'wrap' }}>
                   <Button size="compact-xs" mih={24} variant="default" onClick={tidy}>{t('deploy.tidy')}</Button>
-                  {(['svg', 'png'] as const).map((f) => <Button key={f} component="a" size="compact-xs" mih={24} variant="default" href={server.picture(get().id, f, scheme)} download aria-label={t('deploy.exportAs', { format: f.toUpperCase() })}>{f.toUpperCase()}</Button>)}
-                  {layers.filter((l) => l === 'routing' || l === 'configuration' || (l === 'calls' ? (graph.edges ?? []).some((e) => e.kind === 'calls') : (graph.nodes ?? []).some((n) => n.layer === l))).map((l) => <Checkbox key={l} size="xs" label={t(`layer.${l}`)} checked={on.has(l)} onChange={() => toggle(l)} />)}
+                  <PictureButtons what="deployment" />
+                  {layers.filter((l) => l === 'routing' || l === 'configuration' || (l === 'calls' ? graph.edges.some((e) => e.kind === 'calls') : graph.nodes.some((n) => n.layer === l))).map((l) => <Checkbox key={l} size="xs" label={t(`layer.${l}`)} checked={on.has(l)} onChange={() => toggle(l)} />)}
                 </div>}
           </Corner>
           {nodes.length > 40 && !wide && <MiniMap position="bottom-left" pannable zoomable nodeColor={(n) => toneOf((n as ObjectNode).data.node)} />}

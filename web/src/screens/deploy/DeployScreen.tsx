@@ -35,7 +35,7 @@ function Deployment({ place, graph }: { place: Place; graph: Graph }) {
   const select = useCallback((id: string | null) => navigate(to.deploy(get().id, id ?? undefined), { replace: true }), []);
   const show = useCallback((layer: 'routing' | 'configuration' | 'security' | 'external') => { if (!on.has(layer)) setOn(new Set([...on, layer])); }, [on, setOn]);
   const { objects, dialogs } = useObjects(select, show);
-  const node = graph.nodes?.find((n) => n.id === selected);
+  const node = graph.nodes.find((n) => n.id === selected);
   return (
     <div className="column">
       <Ask answer={answer} setAnswer={setAnswer} />
@@ -57,7 +57,7 @@ export default function DeployScreen({ place }: { place: Place }) {
   const graph = useStore((s) => s.graph);
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
   if (!graph) return <div className="centred"><Loader /></div>;
-  if ((graph.nodes ?? []).length === 0 && readOnly) {
+  if (graph.nodes.length === 0 && readOnly) {
     return <div className="centred"><h1>{t('deploy.empty')}</h1><p>{t('deploy.emptyHint')}</p><Link href={to.code(get().id)}>{t('deploy.toCode')}</Link></div>;
   }
   return <Deployment place={place} graph={graph} />;

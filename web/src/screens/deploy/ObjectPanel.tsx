@@ -5,7 +5,9 @@ import type { Graph, GraphNode, RouteAnswer } from '../../api/types';
 import { to } from '../../router';
 import { Link, Severity } from '../../shell/Shell';
 import { get, useStore } from '../../workspace/store';
+import { FindingText } from '../../shell/FindingText';
 import { rulesOf } from './bundle';
+import { findingsOf } from './rules/rule';
 import { WeightEditor } from './WeightEditor';
 import type { Split } from './weights';
 
@@ -23,18 +25,21 @@ export function ObjectPanel({ node, graph, answer, commit }: { node: GraphNode |
   const { t } = useTranslation();
   const weights = useStore((s) => s.weights);
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
-  if (!node) return <><Text size="sm">{t('deploy.none')}</Text>{(graph.unread ?? []).map((u) => <Text key={u} size="sm" mt="sm">{t('deploy.unread', { what: u })}</Text>)}</>;
-  const d = node.data ?? {};
-  const rules = node.kind === 'VirtualService' ? rulesOf(node.id, graph.edges ?? [], weights) : [];
-  const twin = d.twin && (graph.nodes ?? []).find((n) => n.id === d.twin);
-  const destinationRule = node.kind === 'DestinationRule' ? node : node.kind === 'Subset' ? (graph.nodes ?? []).find((n) => n.id === node.parent) : undefined;
+  const findings = useStore((s) => s.findings?.findings);
+  if (!node) return <><Text size="sm">{t('deploy.none')}</Text>{graph.unread.map((u) => <Text key={u} size="sm" mt="sm">{t('deploy.unread', { what: u })}</Text>)}</>;
+  const d = node.data;
+  const rules = node.kind === 'VirtualService' ? rulesOf(node.id, graph.edges, weights) : [];
+  const twin = d.twin && graph.nodes.find((n) => n.id === d.twin);
+  const destinationRule = node.kind === 'DestinationRule' ? node : node.kind === 'Subset' ? graph.nodes.find((n) => n.id === node.parent) : undefined;
   const w = get().id;
+  // A dead rule says so itself.
+  const atRules = new Set((d.rules ?? []).flatMap((_, i) => findingsOf(findings ?? [], d.rules!, i, node!).dead ?? []).map((f) => f.code + f.message));
   return <>
     <Text size="xs">{node.kind}{node.namespace ? `, ${node.namespace}` : ''}</Text>
     <h2>{node.name}</h2>
     {node.file && <Text size="sm"><Link href={to.code(w, node.file, node.line)}>{t('deploy.openYaml')}: {node.file.split('/').at(-1)}, {t('code.line', { line: node.line ?? 1 })}</Link></Text>}
     {node.source && <Text size="sm"><Link href={`/w/${encodeURIComponent(w)}/model?source=${encodeURIComponent(node.source)}`}>{t('deploy.openModel')}: {node.source}</Link></Text>}
-    {(node.problems ?? []).map((p, i) => <div key={i} className="finding" style={{ cursor: 'default', marginTop: 8 }}><Severity value={p.severity} /> <b>{p.code}</b> {p.message}</div>)}
+    {node.problems.filter((p) => !atRules.has(p.code + p.message)).map((p, i) => <div key={i} className="finding" style={{ cursor: 'default', marginTop: 8 }}><Severity value={p.severity} /> <b>{p.code}</b> <FindingText finding={p} /></div>)}
     {rules.length > 0 && <><h3>{t('deploy.routesOf')}</h3><WeightEditor rules={rules} readOnly={readOnly} commit={commit} />{twin && <Text size="xs" mt={4}>{t('deploy.twin', { name: twin.name })}</Text>}</>}
     <Suspense fallback={<Text size="sm" className="muted">{t('rules.loading')}</Text>}>
       {node.kind === 'VirtualService' && node.file && <RulesPanel key={node.id} node={node} graph={graph} answer={answer} />}

@@ -48,7 +48,7 @@ function draw(context: CanvasRenderingContext2D, { nodes, edges, at, bent }: Sce
     context.fillRect(p.x, p.y, size.width, size.height);
     context.fillStyle = toneOf(n.data.node);
     context.fillRect(p.x, p.y, words ? 14 : size.width, size.height);
-    const worst = n.data.node.problems?.some((i) => i.severity === 'error');
+    const worst = n.data.node.problems.some((i) => i.severity === 'error');
     if (worst || n.data.lit || n.selected) {
       context.strokeStyle = n.data.lit || n.selected ? c['--lit'] : '#c92a2a';
       context.lineWidth = 3 / zoom;

@@ -11,7 +11,7 @@ export function Tools({ node, graph, objects }: { node: GraphNode; graph: Graph;
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
   const [open, setOpen] = useState(false);
   const own = Boolean(node.file);
-  const targets = open ? (graph.nodes ?? []).flatMap((n) => {
+  const targets = open ? graph.nodes.flatMap((n) => {
     return n.id !== node.id && objects.judge(node.id, n.id).ok ? [{ value: n.id, label: `${n.kind} ${n.kind === 'Subset' && n.service ? `${n.service} ` : ''}${n.name}` }] : [];
   }) : [];
   return <div className="object-tools">

@@ -5,7 +5,11 @@ import { Icon } from '../../shell/icons';
 import { type RuleWeights } from './bundle';
 import { type Split, sameSplit, setWeight, spreadEvenly } from './weights';
 
-const stop = (event: KeyboardEvent) => { if (event.key !== 'Escape') event.stopPropagation(); };
+/** Keys stay with the weights, that no arrow moves a box and no Delete takes one away; undo and redo are the whole page's. */
+export const stop = (event: KeyboardEvent): void => {
+  const command = (event.ctrlKey || event.metaKey) && ['z', 'y', 's'].includes(event.key.toLowerCase());
+  if (event.key !== 'Escape' && !command) event.stopPropagation();
+};
 
 /** One rule's weights: a slider and a number each, whose sum stays 100. */
 export function SplitEditor({ split, disabled, commit }: { split: Split; disabled: boolean; commit: (split: Split) => void }) {
@@ -23,7 +27,7 @@ export function SplitEditor({ split, disabled, commit }: { split: Split; disable
           <Slider flex={1} label={null} value={draft[name]!} disabled={disabled || locked.has(name)} thumbLabel={t('deploy.weight', { subset: name })} thumbProps={{ 'aria-label': t('deploy.weight', { subset: name }) }} thumbSize={20}
             onChange={(v) => setDraft((now) => setWeight(now, name, v, locked))} onChangeEnd={(v) => done(setWeight(draft, name, v, locked))} />
           <NumberInput w={78} size="xs" min={0} max={100} clampBehavior="strict" suffix=" %" value={draft[name]!} disabled={disabled || locked.has(name)} aria-label={t('deploy.weight', { subset: name })}
-            onChange={(v) => { if (typeof v === 'number') setDraft((now) => setWeight(now, name, v, locked)); }} onBlur={() => done(draft)} onKeyDown={(e) => { if (e.key === 'Enter') done(draft); }} />
+            onChange={(v) => { const wish = v === '' ? NaN : Number(v); if (Number.isFinite(wish)) setDraft((now) => setWeight(now, name, wish, locked)); }} onBlur={() => done(draft)} onKeyDown={(e) => { if (e.key === 'Enter') done(draft); }} />
           <ActionIcon size="md" variant={locked.has(name) ? 'filled' : 'subtle'} color="gray" disabled={disabled} aria-pressed={locked.has(name)} aria-label={t(locked.has(name) ? 'deploy.unlock' : 'deploy.lock', { subset: name })} onClick={() => lock(name)}><Icon name={locked.has(name) ? 'lock' : 'unlock'} size={15} /></ActionIcon>
         </Group>
       ))}

@@ -61,8 +61,14 @@ export function weightText(b: Bundle, weights: Weights): string {
   return low === high ? `${low} %` : `${low}–${high} %`;
 }
 
+/** What of an answer is lit. */
+type Way = Partial<Pick<RouteAnswer, 'outcome'>> & {
+  winner?: Pick<NonNullable<RouteAnswer['winner']>, 'virtualService' | 'kind' | 'namespace' | 'rule'> | null;
+  destinations?: Pick<NonNullable<RouteAnswer['destinations']>[number], 'host' | 'subset' | 'share' | 'of100' | 'workloads'>[] | null;
+};
+
 /** What a request's way lights up. */
-export function lit(answer: RouteAnswer | null, nodes: GraphNode[], edges: GraphEdge[]): Set<string> {
+export function lit(answer: Way | null, nodes: GraphNode[], edges: GraphEdge[]): Set<string> {
   const on = new Set<string>();
   if (!answer?.winner) return on;
   const vs = `VirtualService/${answer.winner.namespace}/${answer.winner.virtualService}`;

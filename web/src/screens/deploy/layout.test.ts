@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { GraphEdge, GraphNode, RouteAnswer } from '../../api/types';
+import type { GraphEdge, GraphNode } from '../../api/types';
 import { bundles, lit, rulesOf, weightOn, weightText } from './bundle';
 import { beside, boxAt, positions, shown, size, stack, strips, topology } from './layout';
 
-const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, layer: 'routing', name, namespace: 'default', ...more });
+const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, layer: 'routing', name, namespace: 'default', data: {}, problems: [], ...more });
 const nodes = [
   node('Gateway', 'main-gw'), node('VirtualService', 'vsvc-order'), node('DestinationRule', 'destrule-order'),
   node('Subset', 'stable', { id: 'Subset/default/destrule-order/stable', parent: 'DestinationRule/default/destrule-order', service: 'order' }), node('Subset', 'canary', { id: 'Subset/default/destrule-order/canary', parent: 'DestinationRule/default/destrule-order', service: 'order' }),
@@ -77,7 +77,7 @@ describe('bundles', () => {
 });
 
 it('lights up the way of a request', () => {
-  const answer: RouteAnswer = {
+  const answer = {
     outcome: 'route', winner: { virtualService: 'vsvc-order', kind: 'VirtualService', namespace: 'default', rule: 'primary' },
     destinations: [{ host: 'order.default.svc.cluster.local', subset: 'stable', share: 1, of100: 100, workloads: ['Deployment/order'] }, { host: 'order.default.svc.cluster.local', subset: 'canary', share: 0, of100: 0 }],
   };

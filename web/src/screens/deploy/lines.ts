@@ -12,7 +12,7 @@ const head = { type: MarkerType.ArrowClosed, markerUnits: 'userSpaceOnUse', widt
 /** The lines between the objects that are shown. */
 export function linesOf(graph: Graph, shown: GraphNode[], on: Shown, weights: Weights, lights: ReadonlySet<string>): LineEdge[] {
   const name = new Map(shown.map((n) => [n.id, n.name]));
-  const drawn = (graph.edges ?? []).filter((e) => (on.has('calls') || e.kind !== 'calls') && name.has(e.from) && name.has(e.to));
+  const drawn = graph.edges.filter((e) => (on.has('calls') || e.kind !== 'calls') && name.has(e.from) && name.has(e.to));
   return bundles(drawn).map((b): LineEdge => {
     const lit = lights.has(b.id), back = backwards.has(b.kind);
     const marker = { ...head, color: lit ? 'var(--lit)' : 'var(--soft)' };

@@ -3,9 +3,10 @@ import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps, Handle, type No
 import { createContext, memo, useContext, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { GraphNode } from '../../api/types';
+import { says } from '../../i18n/findings';
 import { type Bundle, type RuleWeights } from './bundle';
 import { size } from './layout';
-import { WeightEditor } from './WeightEditor';
+import { WeightEditor, stop } from './WeightEditor';
 import type { Split } from './weights';
 
 export type ObjectNode = Node<{ node: GraphNode; lit: boolean; faded: boolean }, 'object'>;
@@ -20,10 +21,10 @@ export const tones: Record<string, string> = {
 };
 
 const layerTones: Record<string, string> = { configuration: '#0b7285', security: '#a34400', external: '#868e96', routing: '#495057' };
-export const toneOf = (n: GraphNode): string => tones[n.kind] ?? layerTones[n.layer] ?? '#495057';
+export const toneOf = (n: Pick<GraphNode, 'kind' | 'layer'>): string => tones[n.kind] ?? layerTones[n.layer] ?? '#495057';
 
 function about(n: GraphNode, everything: string): string {
-  const d = n.data ?? {};
+  const d = n.data;
   switch (n.kind) {
     case 'Gateway': return (d.servers ?? []).map((s) => `${s.protocol} ${s.port}`).join(', ');
     case 'VirtualService': return (d.hosts ?? []).join(', ');
@@ -36,7 +37,7 @@ function about(n: GraphNode, everything: string): string {
 
 export const ObjectBox = memo(function ObjectBox({ data: { node, lit, faded } }: NodeProps<ObjectNode>) {
   const { t } = useTranslation();
-  const problems = node.problems ?? [];
+  const problems = node.problems;
   const worst = problems.some((p) => p.severity === 'error') ? 'error' : problems.some((p) => p.severity === 'warning') ? 'warning' : 'info';
   const { readOnly } = useContext(Weighing);
   const text = about(node, t('objects.everything'));
@@ -45,9 +46,9 @@ export const ObjectBox = memo(function ObjectBox({ data: { node, lit, faded } }:
     <div className={`object${lit ? ' lit' : ''}${faded ? ' faded' : ''}`} style={{ '--tone': toneOf(node) } as React.CSSProperties}>
       <small>{node.kind === 'Subset' && node.parent ? node.parent.split('/').at(-1) : node.kind}</small>
       <b title={node.name}>{node.name}</b>
-      {text && <small title={text}>{text}{node.data?.replicas !== undefined && node.data.replicas !== null ? ` ×${node.data.replicas}` : ''}</small>}
+      {text && <small title={text}>{text}{node.data.replicas !== undefined && node.data.replicas !== null ? ` ×${node.data.replicas}` : ''}</small>}
     </div>
-    {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map((p) => p.message).join('; ')}`} title={problems.map((p) => `${p.code} ${p.message}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
+    {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map(says).join('; ')}`} title={problems.map((p) => `${p.code} ${says(p)}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
     <Handle type="source" position={Position.Right} className={readOnly ? 'no-port' : 'port'} isConnectable={!readOnly} />
   </>;
 });
@@ -69,7 +70,7 @@ function Weight({ data, x, y }: { data: NonNullable<LineEdge['data']>; x: number
       onClick={() => { setOpen((o) => !o); choose(bundle.from); }}>{shown}</button>
     {open && editable.length > 0 && <Popover opened onChange={setOpen} width={400} trapFocus withArrow shadow="md" position="bottom" withinPortal>
       <Popover.Target><span className="weight" style={{ transform, visibility: 'hidden', pointerEvents: 'none' }} /></Popover.Target>
-      <Popover.Dropdown onKeyDown={(e) => { e.stopPropagation(); if (e.key === 'Escape') setOpen(false); }}>
+      <Popover.Dropdown onKeyDown={(e) => { stop(e); if (e.key === 'Escape') { e.stopPropagation(); setOpen(false); } }}>
         <WeightEditor rules={editable} readOnly={readOnly} commit={commit} />
       </Popover.Dropdown>
     </Popover>}

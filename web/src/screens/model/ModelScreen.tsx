@@ -10,6 +10,7 @@ import { useTranslation } from 'react-i18next';
 import type { Problem } from '../../api/types';
 import { AlignBar } from '../../canvas/AlignBar';
 import { type How, align } from '../../canvas/align';
+import { PictureButtons } from '../../canvas/PictureButtons';
 import { useClipboard } from '../../canvas/useClipboard';
 import { type Place, navigate, to } from '../../router';
 import { edit, get, useStore } from '../../workspace/store';
@@ -32,6 +33,7 @@ function Legend() {
     <div>{line('var(--pubsub)', '8 5')}{t('model.pubsub')}</div>
     <div>{line('var(--request)', '')}{t('model.request')}</div>
     <div>{line('var(--soft)', '2 4')}{t('model.trigger')}</div>
+    <div><PictureButtons what="model" /></div>
   </div>;
 }
 
@@ -55,13 +57,13 @@ function Canvas({ place }: { place: Place }) {
   const readOnly = useStore((s) => s.workspace?.readOnly ?? true);
   const flow = useReactFlow<StickerNode, ArrowEdge>();
   const [nodes, setNodes] = useState<StickerNode[]>([]);
-  const scheme = useComputedColorScheme('light');
+  const scheme = useComputedColorScheme('light', { getInitialValueInEffect: false });
   const [renaming, setRenaming] = useState<string | null>(null);
   const [connecting, setConnecting] = useState(false);
   const selected = place.query.get('select');
 
   const select = useCallback((id: string | null) => navigate(to.model(get().id, id ?? undefined), { replace: true }), []);
-  const problems = useMemo(() => new Map<string, Problem[]>((canvas?.elements ?? []).filter((e) => e.problems?.length).map((e) => [e.id, e.problems!])), [canvas]);
+  const problems = useMemo(() => new Map<string, Problem[]>((canvas?.elements ?? []).filter((e) => e.problems.length).map((e) => [e.id, e.problems])), [canvas]);
   /** What was pasted is chosen as soon as it is drawn. */
   const arrived = useRef<Set<string> | null>(null);
   useEffect(() => setNodes((before) => {

@@ -7,6 +7,7 @@ import { Draft } from '../../shell/Draft';
 import { Link, Severity } from '../../shell/Shell';
 import { Icon } from '../../shell/icons';
 import { edit, get, useStore } from '../../workspace/store';
+import { FindingText } from '../../shell/FindingText';
 import { arrows, change, connect, contextOf, fieldsOf, judge, newField, remove, rename, setFields, stickers } from './document';
 import { edgeName, kindOf, kinds } from './kinds';
 
@@ -98,7 +99,7 @@ export function Panel({ selected, select }: { selected: string | null; select: (
   const query = element.queryOption as { apiPath?: string } | undefined;
   return <>
     <h2><span className="swatch" style={{ display: 'inline-block', background: kinds[kind].colour, verticalAlign: 'middle', marginRight: 8 }} />{t(`kind.${kind}`)}</h2>
-    {problems.map((p, i) => <div key={i} className="finding" style={{ cursor: 'default' }}><Severity value={p.severity} /> <b>{p.code}</b> {p.message}</div>)}
+    {problems.map((p, i) => <div key={i} className="finding" style={{ cursor: 'default' }}><Severity value={p.severity} /> <b>{p.code}</b> <FindingText finding={p} /></div>)}
     <Draft key={`n${selected}`} label={t('panel.name')} value={element.name ?? ''} readOnly={readOnly} commit={(v) => edit({ document: rename(get().document!, selected, v) })} mb="xs" />
     <Draft key={`l${selected}`} label={t('panel.label')} value={element.displayName ?? ''} readOnly={readOnly} commit={(displayName) => update((e) => ({ ...e, displayName }))} mb="xs" />
     <Draft key={`d${selected}`} lines={2} label={t('panel.description')} value={element.description ?? ''} readOnly={readOnly} commit={(description) => update((e) => ({ ...e, description }))} mb="xs" />

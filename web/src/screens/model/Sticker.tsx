@@ -2,6 +2,7 @@ import { Handle, type Node, type NodeProps, NodeResizer, Position } from '@xyflo
 import { type KeyboardEvent, createContext, memo, useContext, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Problem } from '../../api/types';
+import { says } from '../../i18n/findings';
 import type { Sticker as Model } from './document';
 import { kinds, isNote } from './kinds';
 
@@ -50,7 +51,7 @@ export const Sticker = memo(function Sticker({ id, data, selected }: NodeProps<S
       <Name id={id} name={element.name ?? ''} />
       {element.displayName && <small>{element.displayName}</small>}
     </div>
-    {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map((p) => p.message).join('; ')}`} title={problems.map((p) => `${p.code} ${p.message}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
+    {problems.length > 0 && <span className={`problem ${worst}`} role="img" aria-label={`${t('model.problems', { count: problems.length })}: ${problems.map(says).join('; ')}`} title={problems.map((p) => `${p.code} ${says(p)}`).join('\n\n')}>{worst === 'info' ? 'i' : '!'}</span>}
     <Handle type="source" position={Position.Right} className={connectable ? 'port' : 'no-port'} isConnectable={connectable} id="out" />
   </>;
 });

@@ -18,14 +18,15 @@ function Lines({ name, unit, values, more, times, now }: { name: string; unit: s
   </figure>;
 }
 
-/** The last 15 minutes of an edge. */
-export function Charts({ edge }: { edge: TrafficEdge }) {
+/** The last 15 minutes of an edge: all of them where somebody else keeps them, else since somebody looked. */
+export function Charts({ edge, kept }: { edge: TrafficEdge; kept: boolean }) {
   const { t } = useTranslation();
+  const title = kept ? t('traffic.kept') : t('traffic.minutes');
   const points = edge.series ?? [];
   const times = points.map((p) => p.t), now = times.at(-1) ?? 0;
-  return <section aria-label={t('traffic.minutes')}>
+  return <section aria-label={title}>
     <h2>{edge.from} → {edge.to}</h2>
-    <Text size="sm" className="muted">{t('traffic.minutes')}</Text>
+    <Text size="sm" className="muted">{title}</Text>
     <Lines name={t('traffic.rate')} unit={t('traffic.perSecond')} values={points.map((p) => p.rate)} more={points.map((p) => p.errors)} times={times} now={now} />
     <Text size="xs" className="muted">{t('traffic.errorsLine')}</Text>
     <Lines name="p95" unit="ms" values={points.map((p) => p.p95 ?? 0)} times={times} now={now} />

@@ -4,7 +4,7 @@ import './traffic.css';
 import { Badge, Loader, Table, Text } from '@mantine/core';
 import { Background, Controls, type Edge, MarkerType, type Node, ReactFlow, ReactFlowProvider, Handle, Position } from '@xyflow/react';
 import { useComputedColorScheme } from '@mantine/core';
-import { useEffect, useMemo, useState } from 'react';
+import { type KeyboardEvent, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { type Traffic, type TrafficEdge, watchTraffic } from '../../api/cluster';
 import { type Place, to } from '../../router';
@@ -53,14 +53,22 @@ function Graph({ edges, chosen, choose }: { edges: TrafficEdge[]; chosen: string
     const colour = quiet ? 'var(--line)' : failing ? '#c92a2a' : keyOf(e) === chosen ? '#1c7ed6' : 'var(--soft)';
     return { id: keyOf(e), source: e.from, target: e.to, label, focusable: true, ariaLabel: `${e.from} → ${e.to}: ${label}`, style: { stroke: colour, strokeWidth: 1.5 + 4 * (e.rate / most), strokeDasharray: quiet ? '4 4' : undefined }, markerEnd: { type: MarkerType.ArrowClosed, color: colour, markerUnits: 'userSpaceOnUse', width: 18, height: 18 }, labelStyle: { fill: 'var(--ink)', fontSize: 12 }, labelBgStyle: { fill: 'var(--panel)' }, labelBgPadding: [6, 3] };
   });
-  return <ReactFlow nodes={nodes} edges={lines} nodeTypes={nodeTypes} fitView fitViewOptions={{ padding: 0.15, maxZoom: 1.2 }} nodesConnectable={false} deleteKeyCode={null} colorMode={scheme} onEdgeClick={(_, e) => choose(e.id)} minZoom={0.1}>
+  // Edges take the focus, but React Flow tells of clicks only.
+  const keys = (event: KeyboardEvent) => {
+    const id = event.target instanceof Element ? event.target.closest('.react-flow__edge')?.getAttribute('data-id') : null;
+    if (!id || (event.key !== 'Enter' && event.key !== ' ')) return;
+    event.preventDefault();
+    choose(id);
+  };
+  return <ReactFlow nodes={nodes} edges={lines} nodeTypes={nodeTypes} fitView fitViewOptions={{ padding: 0.15, maxZoom: 1.2 }} nodesConnectable={false} deleteKeyCode={null} colorMode={scheme} onEdgeClick={(_, e) => choose(e.id)} minZoom={0.1}
+    onKeyDown={keys}>
     <Background gap={20} /><Controls showInteractive={false} position="bottom-right" />
   </ReactFlow>;
 }
 
 function Numbers({ edges, chosen, choose }: { edges: TrafficEdge[]; chosen: string; choose: (key: string) => void }) {
   const { t } = useTranslation();
-  return <div className="scroll" tabIndex={0} role="group" aria-label={t('traffic.numbers')}><Table verticalSpacing={3} aria-label={t('traffic.numbers')}>
+  return <div className="scroll" tabIndex={0} role="group" aria-label={t('traffic.numbers')}><Table verticalSpacing={3} horizontalSpacing={7} aria-label={t('traffic.numbers')}>
     <Table.Thead><Table.Tr>{[t('traffic.edge'), t('traffic.wishedHead'), t('traffic.real'), t('traffic.requests'), t('traffic.errors'), 'p50', 'p95'].map((h) => <Table.Th key={h}>{h}</Table.Th>)}</Table.Tr></Table.Thead>
     <Table.Tbody>{edges.map((e) => <Table.Tr key={keyOf(e)} className={keyOf(e) === chosen ? 'chosen' : undefined}>
       <Table.Td><button type="button" className="link" aria-pressed={keyOf(e) === chosen} onClick={() => choose(keyOf(e))}>{e.from} → {e.to}</button></Table.Td>
@@ -84,13 +92,13 @@ export default function TrafficScreen({ place }: { place: Place }) {
   const edge = edges.find((e) => keyOf(e) === chosen) ?? edges[0];
   return <div className="split">
     <section className="stage column" aria-label={t('traffic.graph')}>
-      <div className="toolbar"><Text size="sm">{traffic ? t('traffic.measured', { source: traffic.measured }) : <Loader size="xs" />}</Text>{!connected && <Badge color="orange.9" variant="filled">{t('cluster.stale')}</Badge>}{(traffic?.notes ?? []).map((n) => <Text key={n} size="sm" className="bad">{n}</Text>)}</div>
+      <div className="toolbar"><Text size="sm">{traffic ? t(`traffic.by.${traffic.measured}`, { name: traffic.prometheus }) : <Loader size="xs" />}</Text>{!connected && <Badge color="#a34400" variant="filled">{t('cluster.stale')}</Badge>}{(traffic?.notes ?? []).map((n) => <Text key={n} size="sm" className="bad">{n}</Text>)}</div>
       <div style={{ flex: 1, minHeight: 0 }}>{edges.length === 0 ? <div className="centred"><h1>{t('traffic.none')}</h1><p>{t('traffic.noneHint')}</p></div>
         : <ReactFlowProvider><Graph key={edges.map((e) => `${e.from}>${e.to}`).join()} edges={edges} chosen={edge ? keyOf(edge) : ''} choose={setChosen} /></ReactFlowProvider>}</div>
     </section>
     <aside className="side wide card-side" aria-label={t('traffic.numbers')} tabIndex={0}>
       {edges.length > 0 && <section className="card"><Numbers edges={edges} chosen={edge ? keyOf(edge) : ''} choose={setChosen} /></section>}
-      {edge && <section className="card"><Charts edge={edge} /></section>}
+      {edge && <section className="card"><Charts edge={edge} kept={traffic?.measured === 'prometheus'} /></section>}
       <LoadCard workspace={workspace} context={context} lab={cluster.lab} />
     </aside>
   </div>;

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { ApiError, api } from '../../api/client';
 import { type Contexts, clusters } from '../../api/cluster';
 import type { Example, Workspace } from '../../api/types';
+import type { TextKey } from '../../i18n';
 import { navigate, to } from '../../router';
 import { sentence } from '../../shell/ErrorPage';
 import { Link } from '../../shell/Shell';
@@ -42,7 +43,7 @@ export function Home() {
     }
   };
   const openExample = (e: Example) => {
-    const known = spaces?.find((s) => s.id === (e.id ?? e.name));
+    const known = spaces?.find((s) => s.id === e.id);
     if (e.id) navigate(to.model(e.id));
     else if (known) navigate(to.model(known.id));
     else void make(api.create({ name: e.name, from: { example: e.name } }));
@@ -79,7 +80,7 @@ export function Home() {
                 <Link href={to.model(w.id)} className="space-name">{w.name}</Link>
                 {w.readOnly && <Text size="xs" component="span">{t('home.readOnly')}</Text>}
               </Group>
-              <Text size="sm">{w.problem ?? `${t('home.services', { count: w.services?.length ?? 0 })}${w.services?.length ? `: ${w.services.slice(0, 6).join(', ')}` : ''}`}</Text>
+              <Text size="sm">{w.problem ?? `${t('home.services', { count: w.services.length })}${w.services.length ? `: ${w.services.slice(0, 6).join(', ')}` : ''}`}</Text>
             </Card>
           ))}
         </SimpleGrid>
@@ -90,7 +91,7 @@ export function Home() {
             {examples.map((e) => (
               <Card key={e.name} withBorder padding="md">
                 <Text fw={600}>{e.title}</Text>
-                <Text size="sm" mb="sm">{e.description}</Text>
+                <Text size="sm" mb="sm">{t(`example.${e.name}` as TextKey, { defaultValue: e.description })}</Text>
                 <Button onClick={() => openExample(e)} w="fit-content">{t('home.openExample')}</Button>
               </Card>
             ))}

@@ -20,7 +20,7 @@ export function Palette({ insert }: { insert: (addition: Addition) => void }) {
       const some = fits.filter((a) => a.layer === layer);
       return some.length > 0 && <div key={layer}><h3>{t(`layer.${layer}`)}</h3>{some.map((a) => (
         <button key={a.kind} type="button" draggable title={a.kind} onDragStart={(e) => { e.dataTransfer.setData(dragType, a.kind); e.dataTransfer.effectAllowed = 'copy'; }} onClick={() => insert(a)}>
-          <span className="swatch thin" style={{ background: toneOf({ id: '', name: '', kind: a.kind, layer }) }} /><span>{a.kind}</span>
+          <span className="swatch thin" style={{ background: toneOf({ kind: a.kind, layer }) }} /><span>{a.kind}</span>
         </button>
       ))}</div>;
     })}

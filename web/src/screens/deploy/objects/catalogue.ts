@@ -142,13 +142,16 @@ export function documentOf(addition: Addition, answers: Answers, find: (id: stri
 /** Why a name cannot be one; null where it can. */
 export function nameProblem(kind: string, name: string, namespace: string, nodes: GraphNode[]): 'objects.nameBad' | 'objects.nameTaken' | null {
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) return 'objects.nameBad';
-  return nodes.some((n) => n.kind === kind && n.name === name && (n.namespace ?? '') === namespace) ? 'objects.nameTaken' : null;
+  return nodes.some((n) => n.kind === kind && n.name === name && n.namespace === namespace) ? 'objects.nameTaken' : null;
 }
 
+/** What a name must be free among. */
+export type Named = Pick<GraphNode, 'id' | 'kind' | 'name' | 'namespace'>;
+
 /** A name that no object of the kind has yet. */
-export function freeName(kind: string, wish: string, namespace: string, nodes: GraphNode[]): string {
+export function freeName(kind: string, wish: string, namespace: string, nodes: Named[]): string {
   for (let n = 1; ; n++) {
     const name = n === 1 ? wish : `${wish.slice(0, 58)}-${n}`;
-    if (!nodes.some((x) => x.kind === kind && x.name === name && (x.namespace ?? '') === namespace)) return name;
+    if (!nodes.some((x) => x.kind === kind && x.name === name && x.namespace === namespace)) return name;
   }
 }

@@ -9,7 +9,7 @@ import { addDocument, documentText, read, removeDocument } from '../../../yaml/d
 import { removeAt, setIn } from '../../../yaml/edit';
 import { at } from '../../../yaml/plain';
 import { boxAt } from '../layout';
-import { freeName } from './catalogue';
+import { freeName, type Named } from './catalogue';
 import type { Change } from './link';
 
 /** Where objects go that were added by hand: generate leaves this file alone, and apply takes it like all others. */
@@ -87,7 +87,7 @@ interface Meta { kind?: unknown; apiVersion?: unknown; metadata?: { name?: unkno
 /** The objects of a text, YAML or JSON, under names that are free; null where it holds none. */
 export function copies(text: string, nodes: GraphNode[], namespace: string): { documents: string[]; ids: string[] } | null {
   const documents: string[] = [], ids: string[] = [];
-  const taken = [...nodes];
+  const taken: Named[] = [...nodes];
   let docs;
   try {
     docs = parseAllDocuments(text);
@@ -107,7 +107,7 @@ export function copies(text: string, nodes: GraphNode[], namespace: string): { d
     documents.push(setIn(renamed, { ...own, name }, ['metadata', 'annotations', sourceAnnotation], undefined));
     const id = `${data.kind}/${where}/${name}`;
     ids.push(id);
-    taken.push({ id, kind: data.kind, name, namespace: where, layer: 'routing' });
+    taken.push({ id, kind: data.kind, name, namespace: where });
   }
   return documents.length > 0 ? { documents, ids } : null;
 }

@@ -61,7 +61,7 @@ const envFrom = (w: GraphNode, source: Record<string, unknown>): Change => push(
 
 /** A Service's or entry's host as an object of the namespace names it. */
 const hostOf = (to: GraphNode, namespace: string | undefined): string =>
-  to.kind === 'ServiceEntry' ? to.data?.hosts?.[0] ?? to.name : to.namespace === namespace ? to.name : to.data?.host ?? `${to.name}.${to.namespace}.svc.cluster.local`;
+  to.kind === 'ServiceEntry' ? to.data.hosts?.[0] ?? to.name : to.namespace === namespace ? to.name : to.data.host ?? `${to.name}.${to.namespace}.svc.cluster.local`;
 
 /** Adds a destination to rules of a VirtualService; beside others it begins with no share. */
 function destination(vs: GraphNode, rules: number[] | 'all', to: Record<string, unknown>): Change {
@@ -88,11 +88,11 @@ function destination(vs: GraphNode, rules: number[] | 'all', to: Record<string, 
 const routed: Draw = (vs, to, { nodes }) => {
   const service = to.kind === 'Subset' ? nodes.find((n) => n.id === to.parent) : to;
   if (!service) return 'noLabels';
-  const host = to.kind === 'Subset' ? service.data?.host ?? '' : hostOf(to, vs.namespace);
+  const host = to.kind === 'Subset' ? service.data.host ?? '' : hostOf(to, vs.namespace);
   const [short, namespace] = host.split('.');
   const d = { host: to.kind === 'Subset' && namespace === vs.namespace ? short : host, ...(to.kind === 'Subset' ? { subset: to.name } : {}) };
-  const rules = vs.data?.rules ?? [];
-  const twin = nodes.find((n) => n.id === vs.data?.twin && n.file);
+  const rules = vs.data.rules ?? [];
+  const twin = nodes.find((n) => n.id === vs.data.twin && n.file);
   const all: Way = { id: rules.length > 1 ? 'all' : 'only', changes: [destination(vs, 'all', d), ...(twin ? [destination(twin, 'all', d)] : [])] };
   return rules.length > 1 ? [all, ...rules.map((r): Way => ({ id: `rule${r.index}`, name: r.name || `#${r.index + 1}`, changes: [destination(vs, [r.index], d)] }))] : [all];
 };
@@ -105,7 +105,7 @@ const selecting = (path: Path): Draw => (policy, to) => {
 
 const subsetRuns: Draw = (subset, w, { nodes }) => {
   const rule = nodes.find((n) => n.id === subset.parent && n.file);
-  const labels = w.data?.labels ?? {};
+  const labels = w.data.labels ?? {};
   const key = ['track', 'version'].find((k) => labels[k]);
   if (!rule || !key) return 'noLabels';
   return only({ file: rule.file!, by: (text) => {
@@ -169,10 +169,10 @@ export function judge(a: GraphNode, b: GraphNode, graph: Drawn): Verdict {
     return { ok: false, reason: 'sources', kinds: brief(sources) };
   }
   const [from, to] = forth ? [a, b] : [b, a];
-  if (!anyNamespace(from.kind, to.kind) && (from.namespace ?? '') !== (to.namespace ?? '')) return { ok: false, reason: 'namespace' };
+  if (!anyNamespace(from.kind, to.kind) && from.namespace !== to.namespace) return { ok: false, reason: 'namespace' };
   const there = graph.edges.filter((e) => (e.from === from.id && e.to === to.id) || (e.from === to.id && e.to === from.id));
   if (there.some((e) => e.kind !== 'calls' && e.kind !== 'route')) return { ok: false, reason: 'twice' };
-  const rules = from.data?.rules ?? [];
+  const rules = from.data.rules ?? [];
   if (from.kind === 'VirtualService' && rules.length > 0 && rules.every((r) => there.some((e) => e.kind === 'route' && e.rule?.index === r.index))) return { ok: false, reason: 'twice' };
   const ways = draw(from, to, graph);
   return ways === 'noLabels' ? { ok: false, reason: 'noLabels' } : { ok: true, ways };

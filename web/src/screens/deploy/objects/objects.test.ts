@@ -6,7 +6,7 @@ import { copies, referrers, removal } from './files';
 import { judge } from './link';
 
 const file = 'kubernetes/own.yaml';
-const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, name, namespace: 'default', layer: 'routing', file, ...more });
+const node = (kind: string, name: string, more: Partial<GraphNode> = {}): GraphNode => ({ id: `${kind}/default/${name}`, kind, name, namespace: 'default', layer: 'routing', file, data: {}, problems: [], ...more });
 const order = node('Deployment', 'order', { data: { labels: { app: 'order', track: 'stable', version: 'v1' } } });
 const service = node('Service', 'order', { data: { host: 'order.default.svc.cluster.local', ports: [{ name: 'http', port: 8080 }] } });
 const vs = node('VirtualService', 'vsvc-order', { data: { rules: [{ name: 'a', index: 0 }, { name: 'b', index: 1 }] } as unknown as GraphNode['data'] });

@@ -9,9 +9,9 @@ type Plain = Record<string, unknown>;
 
 /** The workloads that a subset's requests reach, by the graph. */
 function selected(graph: Graph, rule: GraphNode, name: unknown): string[] {
-  const id = `Subset/${rule.namespace ?? ''}/${rule.name}/${String(name)}`;
-  const byId = new Map((graph.nodes ?? []).map((n) => [n.id, n]));
-  return (graph.edges ?? []).filter((e) => e.from === id && e.kind === 'runs').map((e) => byId.get(e.to)?.name ?? e.to);
+  const id = `Subset/${rule.namespace}/${rule.name}/${String(name)}`;
+  const byId = new Map(graph.nodes.map((n) => [n.id, n]));
+  return graph.edges.filter((e) => e.from === id && e.kind === 'runs').map((e) => byId.get(e.to)?.name ?? e.to);
 }
 
 const portTitle = (item: unknown): string => String(at(item, ['port', 'number']) ?? '');
@@ -22,7 +22,7 @@ export function DestinationRulePanel({ node, graph }: { node: GraphNode; graph: 
   const object = useObject(node.file, idOf(node));
   if (!object?.value) return <p className="muted">{t('rules.loading')}</p>;
   const subsets = (at(object.value, ['spec', 'subsets']) ?? []) as Plain[];
-  const hosts = (graph.nodes ?? []).filter((n) => n.kind === 'Service').map((n) => n.name);
+  const hosts = graph.nodes.filter((n) => n.kind === 'Service').map((n) => n.name);
   const selects = (item: unknown) => {
     const found = selected(graph, node, (item as Plain).name);
     return found.length > 0 ? t('rules.selects', { what: found.join(', '), interpolation: { escapeValue: false } }) : t('rules.selectsNone');

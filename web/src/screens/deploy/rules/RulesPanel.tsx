@@ -8,6 +8,7 @@ import { Icon } from '../../../shell/icons';
 import { type EditedObject, idOf } from '../../../workspace/object';
 import { useStore } from '../../../workspace/store';
 import { type Path, at, same } from '../../../yaml/plain';
+import { FindingText } from '../../../shell/FindingText';
 import { Fields, Items } from './Fields';
 import { Matches } from './Matches';
 import { actions, delegate, destination, directResponse, mirror, redirect } from './fields';
@@ -21,7 +22,7 @@ const order = ['name', 'match', 'route', 'redirect', 'directResponse', 'delegate
 interface Known { hosts: string[]; subsets: string[]; workloads: string[]; gateways: string[]; virtualServices: string[] }
 
 function known(graph: Graph): Known {
-  const nodes = graph.nodes ?? [];
+  const { nodes } = graph;
   const names = (...kinds: string[]) => [...new Set(nodes.filter((n) => kinds.includes(n.kind)).map((n) => n.name))];
   return { hosts: names('Service', 'External', 'Host'), subsets: names('Subset'), workloads: names('Deployment', 'StatefulSet'), gateways: ['mesh', ...names('Gateway')], virtualServices: names('VirtualService') };
 }
@@ -87,7 +88,7 @@ function Rule({ object, index, count, rule, names, open, toggle, takes, apart, f
       <span className="rule-say"><b>{name}</b>{takes && <em> {t('ask.takes')}</em>}{apart && <em className="muted"> {t('rules.apart')}</em>}
         <span className="rule-when">{summary(rule.match, (k, v) => t(k, { ...v, interpolation: { escapeValue: false } }))}</span><span className="rule-goal">{goal(rule)}</span></span>
     </button>
-    {findings.dead && <p className="rule-note"><Severity value={findings.dead.severity} /> {findings.dead.message}{findings.dead.witness ? ` ${t('rules.witness', { request: findings.dead.witness })}` : ''}</p>}
+    {findings.dead && <p className="rule-note"><Severity value={findings.dead.severity} /> <FindingText finding={findings.dead} />{findings.dead.witness ? ` ${t('rules.witness', { request: findings.dead.witness })}` : ''}</p>}
     {open && <div id={body} className="rule-body">
       {!object.readOnly && <div className="rule-tools">
         <ActionIcon variant="default" size={28} aria-label={t('rules.up', { name })} disabled={index === 0} onClick={() => move(index - 1)}>↑</ActionIcon>
@@ -96,7 +97,7 @@ function Rule({ object, index, count, rule, names, open, toggle, takes, apart, f
         <Button size="compact-xs" mih={28} variant="default" onClick={remove}>{t('action.delete')}</Button>
       </div>}
       <Draft size="xs" label={t('rules.name')} value={typeof rule.name === 'string' ? rule.name : ''} readOnly={object.readOnly} commit={(v) => object.set([...path, 'name'], v.trim() || undefined, order)} />
-      {findings.others.map((f, i) => <p key={i} className="rule-note"><Severity value={f.severity} /> {f.message}</p>)}
+      {findings.others.map((f, i) => <p key={i} className="rule-note"><Severity value={f.severity} /> <FindingText finding={f} /></p>)}
       <Matches object={object} rule={path} suggest={suggest} />
       <Then object={object} path={path} rule={rule} names={names} />
     </div>}
@@ -107,7 +108,7 @@ function Rule({ object, index, count, rule, names, open, toggle, takes, apart, f
 export function RulesPanel({ node, graph, answer }: { node: GraphNode; graph: Graph; answer: RouteAnswer | null }) {
   const { t } = useTranslation();
   const findings = useStore((s) => s.findings?.findings) ?? [];
-  const twinNode = (graph.nodes ?? []).find((n) => n.id === node.data?.twin);
+  const twinNode = graph.nodes.find((n) => n.id === node.data.twin);
   const [together, setTogether] = useState(true);
   const { object, twin } = useTwinned(node.file, idOf(node), twinNode?.file, twinNode && idOf(twinNode), together);
   const [open, setOpen] = useState<number | null>(null);
@@ -128,7 +129,7 @@ export function RulesPanel({ node, graph, answer }: { node: GraphNode; graph: Gr
     {rules.length === 0 && <p className="muted">{t('rules.none')}</p>}
     <ol className="rule-list">{rules.map((rule, i) => <Rule key={i} object={object} index={i} count={rules.length} rule={rule} names={names} open={open === i} toggle={() => setOpen(open === i ? null : i)}
       takes={answer?.winner?.virtualService === node.name && answer.winner.rule === rule.name} apart={Boolean(twin?.value) && equalRule(object.value, twin?.value, i) < 0}
-      findings={findingsOf(findings, node.data?.rules ?? [], i, node)} move={(to) => move(i, to)} remove={() => remove(i)}
+      findings={findingsOf(findings, node.data.rules ?? [], i, node)} move={(to) => move(i, to)} remove={() => remove(i)}
       duplicate={() => put(i + 1, { ...rule, ...(rule.name ? { name: freeName(rules, `${String(rule.name)}-copy`) } : {}) })}
       drag={{ start: () => setFrom(i), end, target: over === i && from !== null && from !== i, over: (e) => { if (from !== null) { e.preventDefault(); if (over !== i) setOver(i); } }, drop: () => { if (from !== null && from !== i) move(from, i); end(); } }} />)}</ol>
     {!object.readOnly && <Button size="compact-sm" mih={28} variant="default" leftSection={<Icon name="plus" size={14} />} onClick={() => put(0, fresh())}>{t('rules.add')}</Button>}

@@ -70,7 +70,7 @@ describe('rules', () => {
   it('finds the dead one by its lines', () => {
     const object = { kind: 'VirtualService', name: 'v', namespace: 'n' };
     const finding = (line: number, severity: 'warning' | 'info', code = 'MS0501') => ({ code, severity, message: '', line, object });
-    const lines = [{ index: 0, line: 10, matches: null }, { index: 1, line: 20, matches: null }];
+    const lines = [{ index: 0, line: 10, matches: [] }, { index: 1, line: 20, matches: [] }];
     const all = [finding(12, 'info'), finding(20, 'warning'), finding(22, 'info', 'MS0705')];
     expect(findingsOf(all, lines, 0, object)).toEqual({ dead: null, others: [all[0]] });
     expect(findingsOf(all, lines, 1, object)).toEqual({ dead: all[1], others: [all[2]] });
