@@ -1,0 +1,1 @@
+import{t as e}from"./vendor-i18n.js";import{t}from"./findings.js";import{t as n}from"./vendor-react.js";var r=n();function i({finding:n}){e();let i=t(n.code);return i?(0,r.jsxs)(r.Fragment,{children:[i.means,` `,i.todo,` `,(0,r.jsx)(`span`,{className:`original`,lang:`en`,children:n.message})]}):(0,r.jsx)(r.Fragment,{children:n.message})}export{i as t};
