@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/chromedp/chromedp"
@@ -26,6 +27,9 @@ func (p *Page) Press(key string) {
 	text, ok := keys[last]
 	if !ok {
 		text = strings.ToLower(last)
+	}
+	if len(text) == 1 && slices.Contains(parts, "Shift") {
+		text = strings.ToUpper(text) // as browsers have it
 	}
 	var options []chromedp.KeyOption
 	var held []chromedp.Modifier

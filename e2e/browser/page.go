@@ -40,6 +40,11 @@ type Page struct {
 // language.
 func (s *Studio) Open(t testing.TB, lang string) *Page {
 	t.Helper()
+	return s.openAt(t, lang, s.URL())
+}
+
+func (s *Studio) openAt(t testing.TB, lang, url string) *Page {
+	t.Helper()
 	tab, cancel := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	p := &Page{t: t, ctx: tab, studio: s}
@@ -51,7 +56,7 @@ func (s *Studio) Open(t testing.TB, lang string) *Page {
 	})))
 	p.watch()
 	p.Size(1440, 900)
-	p.navigate(s.URL())
+	p.navigate(url)
 	return p
 }
 

@@ -20,6 +20,21 @@ func TestACanaryIsStartedWatchedAndTakenBackOnThePage(t *testing.T) {
 
 	p.Goto("/w/mall/cluster")
 	p.Sees("The cluster runs what the files say.")
+
+	// A container's log is followed until somebody holds it; a repeated request ends when it is told to.
+	p.Click("button", "/^order-/")
+	p.Until(`(document.querySelector('[role=dialog] pre.log')?.innerText ?? '').length > 5`)
+	p.Click("button", "Hold")
+	p.Wait("button", "Follow")
+	p.Axe("Pod")
+	p.Press("Escape")
+	p.Gone("dialog", "/^order-/")
+	p.Fill("textbox", "Times", "1000")
+	p.Click("button", "Send")
+	p.Until(`/order: \d+/.test(document.body.innerText)`)
+	p.Click("button", "Stop")
+	p.Until(`(() => { const n = /order: (\d+)/.exec(document.body.innerText); return n !== null && Number(n[1]) < 1000 && !document.body.innerText.includes('Stop') })()`)
+
 	p.Click("button", "Send load")
 	p.Choose("Service", "order")
 	p.Sees("runs now: registry.example.com/order:v1")
@@ -27,8 +42,11 @@ func TestACanaryIsStartedWatchedAndTakenBackOnThePage(t *testing.T) {
 		t.Errorf("the next image is %q", got)
 	}
 	p.Click("checkbox", "It may consume events")
+	p.Click("radio", "90 : 10, and wait")
 	p.Click("button", "Start")
 	p.Sees("10 of 100 requests go to the canary")
+	p.Wait("table", "Both versions in this step")
+	p.Wait("button", "Go on")
 	p.Shot("canary")
 	p.Axe("Canary")
 

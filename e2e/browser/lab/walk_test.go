@@ -5,6 +5,7 @@ package lab
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/meshstorm/meshstorm/e2e/browser"
@@ -92,7 +93,7 @@ func walk(t *testing.T, by hands) {
 	by.use(p, "button", "Write these changes")
 	browser.Eventually(t, "istio.yml comes", func() bool { return s.Exists(mesh) })
 	p.Gone("dialog", "Switch Istio on")
-	by.use(p, "button", "istio.yml")
+	by.use(p, "button", "/^istio.yml/")
 	p.Until(`document.querySelector('.cm-content')?.innerText.includes('main-gw')`)
 	p.Shot("code")
 
@@ -103,12 +104,28 @@ func walk(t *testing.T, by hands) {
 	}
 	p.Shot("deploy")
 
+	// They are edited: a weight on its edge, and a match of a new rule.
+	by.use(p, "button", "/Edit weight: vsvc-product to canary/")
+	p.Until(`document.querySelector('[role=dialog] [role=slider]') === document.activeElement`)
+	p.Press("Left")
+	browser.Eventually(t, "the weights are 99 and 1", func() bool { return strings.Contains(s.Read(mesh), "weight: 99") })
+	p.Press("Escape")
+	by.use(p, "button", "Undo") // the canary has no pods yet, and apply would refuse
+	browser.Eventually(t, "the weights are 100 and 0 again", func() bool { return !strings.Contains(s.Read(mesh), "weight: 99") })
+	by.use(p, "group", "VirtualService vsvc-product")
+	by.use(p, "button", "Add rule at the top")
+	by.fill(p, "textbox", "Path: value", "/inventories/new")
+	browser.Eventually(t, "the match is in the file", func() bool { return strings.Contains(s.Read(mesh), "/inventories/new") })
+	p.Shot("edited")
+
 	// The cluster: the files are applied, and run.
 	by.use(p, "link", "Cluster")
 	p.Sees("Istio 1.31.1 demo is installed.")
 	p.Sees("Applying changes")
 	by.use(p, "button", "Apply")
+	p.Wait("list", "Stages")
 	p.Sees("The cluster runs what the files say.")
+	p.Until(`document.querySelectorAll('.stages li.done').length >= 4 && !document.querySelector('.stages :is(.failed, .running, .later)')`)
 	p.Until(`(document.body.innerText.match(/2\/2/g) ?? []).length >= 3`)
 	for _, name := range []string{"vsvc-order", "vsvc-delivery", "vsvc-product", "destrule-order", "destrule-delivery", "destrule-product"} {
 		p.Sees(name)
@@ -118,7 +135,7 @@ func walk(t *testing.T, by hands) {
 
 	// A file beside what runs of it.
 	by.use(p, "link", "Code")
-	by.use(p, "button", "istio.yml")
+	by.use(p, "button", "/^istio.yml/")
 	by.tickRadio(p, "Diff against the cluster")
 	p.Sees("The cluster runs what the files say.")
 	by.use(p, "link", "Cluster")
