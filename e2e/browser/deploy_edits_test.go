@@ -50,6 +50,46 @@ func TestALineIsDrawnWhereItMakesSenseAndRefusedWithTheReasonElsewhere(t *testin
 	s.Meshstorm("check", "shop")
 }
 
+// alongLine is a place on a line of the graph that no box hides.
+func alongLine(p *browser.Page, id string) browser.Point {
+	found := fmt.Sprintf(`((path) => {
+		for (let part = 0.05; path && part < 1; part += 0.05) {
+			const at = path.getPointAtLength(path.getTotalLength() * part).matrixTransform(path.getScreenCTM());
+			if (document.elementFromPoint(at.x, at.y)?.closest('.react-flow__edge')?.dataset.id === %q) return {X: at.x, Y: at.y};
+		}
+		return null;
+	})(document.querySelector('.react-flow__edge[data-id=%q] path'))`, id, id)
+	p.Until(found + " !== null")
+	return browser.Eval[browser.Point](p, found)
+}
+
+func TestALineIsTakenAwayWithTheMouseAndFromThePanel(t *testing.T) {
+	s := browser.Start(t)
+	shop(t, s)
+	before := object(s, "vsvc-order")
+	p := s.Open(t, "en-US")
+	p.Goto("/w/shop/deploy")
+	p.Drag(p.Port("VirtualService vsvc-order"), p.Where("group", "Service delivery"))
+	p.Click("button", "To all rules")
+	browser.Eventually(t, "both rules name the Service", func() bool { return strings.Count(object(s, "vsvc-order"), "host: delivery") == 2 })
+	p.ClickAt(alongLine(p, "route:VirtualService/default/vsvc-order>Service/default/delivery"))
+	p.Sees("vsvc-order → delivery")
+	p.Press("Delete")
+	browser.Eventually(t, "the rules are as they were", func() bool { return object(s, "vsvc-order") == before })
+
+	p.ClickAt(alongLine(p, "selects:Service/default/order>Deployment/default/order"))
+	p.Click("button", "Disconnect")
+	p.Sees("It is there because labels match: change the selector or the pods’ labels.")
+
+	p.Goto("/w/shop/deploy?node=VirtualService/default/vsvc-order")
+	p.Use("button", "Disconnect Gateway main-gw")
+	browser.Eventually(t, "it is for callers in the mesh now", func() bool {
+		return inOrder(object(s, "vsvc-order"), "gateways:", "- mesh") && !strings.Contains(object(s, "vsvc-order"), "main-gw")
+	})
+	p.Click("button", "Undo")
+	browser.Eventually(t, "undo connects it again", func() bool { return object(s, "vsvc-order") == before })
+}
+
 func TestAKindDraggedFromThePaletteIsAddedWhereItWasDropped(t *testing.T) {
 	s := browser.Start(t)
 	shop(t, s)

@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
 
 	"github.com/meshstorm/meshstorm/cluster"
@@ -73,21 +74,35 @@ func TestAllWhoLookAtAPlaceShareOneWorkerThatEndsWithTheLast(t *testing.T) {
 	}
 }
 
-// apiServer answers as one with a Prometheus in istio-system does, as far as the
-// search for it goes; prometheus answers what comes through its proxy.
-func apiServer(t *testing.T, prometheus http.HandlerFunc) *cluster.Client {
+// apiServer answers as one with a Prometheus in istio-system does, and with more
+// of them elsewhere, as far as the search for them goes. prometheus answers what
+// comes through its proxy; what leads to a Service is by its name.
+func apiServer(t *testing.T, prometheus http.HandlerFunc, more ...corev1.Service) *cluster.Client {
 	t.Helper()
-	service := corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "prometheus", Namespace: "istio-system"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 9090}}}}
+	first := service("istio-system", "prometheus", "app.kubernetes.io/name", "prometheus")
+	all := append(more, first)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/namespaces/istio-system/services", func(w http.ResponseWriter, r *http.Request) {
-		if r.FormValue("labelSelector") != "app.kubernetes.io/name=prometheus" {
+	mux.HandleFunc("GET /api/v1/services", func(w http.ResponseWriter, r *http.Request) {
+		selector, err := labels.Parse(r.FormValue("labelSelector"))
+		if err != nil || selector.Empty() {
 			t.Errorf("asked for %s", r.URL)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}, Items: []corev1.Service{service}})
+		list := corev1.ServiceList{TypeMeta: metav1.TypeMeta{Kind: "ServiceList", APIVersion: "v1"}}
+		for _, s := range all {
+			if selector.Matches(labels.Set(s.Labels)) {
+				list.Items = append(list.Items, s)
+			}
+		}
+		_ = json.NewEncoder(w).Encode(list)
 	})
-	const proxy = "/api/v1/namespaces/istio-system/services/http:prometheus:9090/proxy"
-	mux.Handle("POST "+proxy+"/", http.StripPrefix(proxy, prometheus))
+	for _, s := range all {
+		proxy := "/api/v1/namespaces/" + s.Namespace + "/services/http:" + s.Name + ":9090/proxy"
+		mux.Handle("POST "+proxy+"/", http.StripPrefix(proxy, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Set("X-Service", s.Name)
+			prometheus(w, r)
+		})))
+	}
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	c, err := cluster.New(&rest.Config{Host: server.URL, BearerToken: "kube-token"}, "shop", true, "")
@@ -95,6 +110,40 @@ func apiServer(t *testing.T, prometheus http.HandlerFunc) *cluster.Client {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func service(namespace, name, key, value string) corev1.Service {
+	return corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{key: value}},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "reloader", Port: 8080}, {Name: "http", Port: 9090}}},
+	}
+}
+
+func TestTheFirstPrometheusThatKnowsTheProxiesIsAsked(t *testing.T) {
+	var asked []string
+	c := apiServer(t, func(w http.ResponseWriter, r *http.Request) {
+		name := r.Header.Get("X-Service")
+		if len(asked) == 0 || asked[len(asked)-1] != name {
+			asked = append(asked, name)
+		}
+		switch {
+		case name == "prometheus":
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+		case name == "a-nodes" || !strings.HasPrefix(r.FormValue("query"), "count("):
+			_, _ = w.Write([]byte(`{"status":"success","data":{"resultType":"matrix","result":[]}}`))
+		default:
+			_, _ = w.Write([]byte(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"7"]}]}}`))
+		}
+	}, service("monitoring", "prometheus-operated", "operated-prometheus", "true"), service("monitoring", "a-nodes", "app.kubernetes.io/name", "prometheus"))
+	l := New(Options{})
+	defer l.Close()
+	var p prometheus
+	if all, note := p.edges(t.Context(), l, c, "shop"); all == nil || note != "" || p.name != "monitoring/prometheus-operated" {
+		t.Errorf("%v, %q, %q", all, note, p.name)
+	}
+	if got := strings.Join(asked, " "); got != "prometheus a-nodes prometheus-operated" {
+		t.Errorf("asked %s", got)
+	}
 }
 
 func TestThePrometheusOfTheClusterIsFoundAndLeftAgainWhenItFails(t *testing.T) {

@@ -1,10 +1,13 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,8 +28,13 @@ const (
 	searchEvery = 30 * time.Second
 	// rootNamespace is where Istio's samples/addons put one.
 	rootNamespace = "istio-system"
-	nameLabel     = "app.kubernetes.io/name"
+	// mostServices is how many are asked at most; each may take slowest.
+	mostServices = 4
 )
+
+// prometheusLabels mark the Services of a Prometheus: Istio's sample and the Helm
+// chart, and the Prometheus operator's own.
+var prometheusLabels = []string{"app.kubernetes.io/name=prometheus", "operated-prometheus=true"}
 
 // prometheus is the one that measures a place, where there is one.
 type prometheus struct {
@@ -81,13 +89,29 @@ func (p *prometheus) find(ctx context.Context, l *Clusters, c *cluster.Client) e
 		p.source, p.name = source, l.Prometheus
 		return p.knowsIstio(ctx)
 	}
-	service, err := prometheusService(ctx, c)
-	if err != nil || service == nil {
-		return nil //nolint:nilerr // who may not list services has none
+	var failures []string
+	for _, service := range prometheusServices(ctx, c) {
+		source, err := throughProxy(c, service)
+		if err != nil {
+			return err
+		}
+		p.source, p.name = source, service.Namespace+"/"+service.Name
+		if err = p.knowsIstio(ctx); err == nil {
+			return nil
+		}
+		failures = append(failures, err.Error())
 	}
+	if p.source = nil; len(failures) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(failures, "; "))
+}
+
+// throughProxy asks a Service's Prometheus by way of the API server.
+func throughProxy(c *cluster.Client, service corev1.Service) (metrics.Source, error) {
 	client, err := rest.HTTPClientFor(c.Config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// The client adds the kubeconfig's credentials to whatever it asks, and who may
 	// make a Service could send it elsewhere.
@@ -96,7 +120,7 @@ func (p *prometheus) find(ctx context.Context, l *Clusters, c *cluster.Client) e
 	}}
 	base, _, err := rest.DefaultServerUrlFor(c.Config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	port := service.Spec.Ports[0]
 	for _, one := range service.Spec.Ports {
@@ -105,12 +129,7 @@ func (p *prometheus) find(ctx context.Context, l *Clusters, c *cluster.Client) e
 		}
 	}
 	address := base.JoinPath("api/v1/namespaces", service.Namespace, "services", fmt.Sprintf("http:%s:%d", service.Name, port.Port), "proxy")
-	source, err := metrics.Prometheus(address.String(), "", client)
-	if err != nil {
-		return err
-	}
-	p.source, p.name = source, service.Namespace+"/"+service.Name
-	return p.knowsIstio(ctx)
+	return metrics.Prometheus(address.String(), "", client)
 }
 
 func (p *prometheus) knowsIstio(ctx context.Context) error {
@@ -121,19 +140,29 @@ func (p *prometheus) knowsIstio(ctx context.Context) error {
 	return err
 }
 
-// prometheusService is the cluster's, that of Istio's samples before all others;
-// nil where there is none.
-func prometheusService(ctx context.Context, c *cluster.Client) (*corev1.Service, error) {
-	for _, in := range []string{rootNamespace, metav1.NamespaceAll} {
-		list, err := c.Kube.CoreV1().Services(in).List(ctx, metav1.ListOptions{LabelSelector: nameLabel + "=prometheus"})
-		if err != nil {
-			return nil, err
-		}
-		for i := range list.Items {
-			if len(list.Items[i].Spec.Ports) > 0 {
-				return &list.Items[i], nil
+// prometheusServices are the cluster's, that of Istio's samples first; none for
+// who may not list Services.
+func prometheusServices(ctx context.Context, c *cluster.Client) []corev1.Service {
+	var all []corev1.Service
+	for _, label := range prometheusLabels {
+		list, err := c.Kube.CoreV1().Services(metav1.NamespaceAll).List(ctx, metav1.ListOptions{LabelSelector: label})
+		if err != nil { // perhaps allowed where Istio is
+			if list, err = c.Kube.CoreV1().Services(rootNamespace).List(ctx, metav1.ListOptions{LabelSelector: label}); err != nil {
+				continue
 			}
 		}
+		all = append(all, slices.DeleteFunc(list.Items, func(s corev1.Service) bool { return len(s.Spec.Ports) == 0 })...)
 	}
-	return nil, nil
+	slices.SortStableFunc(all, func(a, b corev1.Service) int {
+		return cmp.Or(rank(a)-rank(b), strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name))
+	})
+	all = slices.CompactFunc(all, func(a, b corev1.Service) bool { return a.Namespace == b.Namespace && a.Name == b.Name })
+	return all[:min(len(all), mostServices)]
+}
+
+func rank(s corev1.Service) int {
+	if s.Namespace == rootNamespace {
+		return 0
+	}
+	return 1
 }

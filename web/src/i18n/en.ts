@@ -25,7 +25,7 @@ export const en = {
   'error.render': 'This screen stopped. What you saved is safe; load the page again.',
   'home.title': 'Workspaces', 'home.lead': 'A workspace is a folder: the EventStorming model, and the Kubernetes and Istio files made from it.',
   'home.yours': 'Your workspaces', 'home.none': 'None yet. Open the example below and fork it, drop a model file here, or start with an empty model.',
-  'home.examples': 'Examples', 'home.new': 'New workspace', 'home.name': 'Name', 'home.nameHint': 'Names the folder, for example my-mall',
+  'home.examples': 'Examples', 'home.new': 'New workspace', 'home.name': 'Name', 'home.taken': 'There is a workspace {{name}} already. Free is:', 'home.nameHint': 'Names the folder, for example my-mall',
   'home.from': 'Start from', 'home.fromEmpty': 'An empty model', 'home.fromUrl': 'An address', 'home.url': 'Address of an MSA-Ez model (JSON)', 'home.create': 'Create',
   'home.drop': 'Drop an MSA-Ez model file (.json) here, or choose one', 'home.dropNow': 'Let go to open this model', 'home.choose': 'Choose a file',
   'home.readOnly': 'read-only', 'home.services': '{{count}} services', 'home.openExample': 'Open example',

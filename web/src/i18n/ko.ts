@@ -26,7 +26,7 @@ export const ko: Record<keyof typeof en, string> = {
   'error.render': '이 화면이 멈췄습니다. 저장된 내용은 안전합니다. 페이지를 다시 불러오세요.',
   'home.title': '작업 공간', 'home.lead': '작업 공간은 폴더 하나입니다. 이벤트스토밍 모델과, 그 모델에서 만들어진 쿠버네티스·Istio 파일이 들어 있습니다.',
   'home.yours': '내 작업 공간', 'home.none': '아직 없습니다. 아래 예제를 열어 포크하거나, 모델 파일을 여기에 끌어다 놓거나, 빈 모델로 시작하세요.',
-  'home.examples': '예제', 'home.new': '새 작업 공간', 'home.name': '이름', 'home.nameHint': '폴더 이름이 됩니다. 예: my-mall',
+  'home.examples': '예제', 'home.new': '새 작업 공간', 'home.name': '이름', 'home.taken': '{{name}} 작업 공간이 이미 있습니다. 쓸 수 있는 이름:', 'home.nameHint': '폴더 이름이 됩니다. 예: my-mall',
   'home.from': '시작할 내용', 'home.fromEmpty': '빈 모델', 'home.fromUrl': '주소', 'home.url': 'MSA-Ez 모델(JSON)의 주소', 'home.create': '만들기',
   'home.drop': 'MSA-Ez 모델 파일(.json)을 여기에 끌어다 놓거나 선택하세요', 'home.dropNow': '놓으면 이 모델을 엽니다', 'home.choose': '파일 선택',
   'home.readOnly': '읽기 전용', 'home.services': '서비스 {{count}}개', 'home.openExample': '예제 열기',

@@ -92,7 +92,11 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     if (chosen.length > 1 && chosen.some((n) => n.id === selected) || chosen.length === 1 && chosen[0]!.id === selected) return before;
     return before.map((n) => (Boolean(n.selected) !== (n.id === selected) ? { ...n, selected: n.id === selected } : n));
   }), [selected]);
-  const edges = useMemo(() => linesOf(graph, all, on, weights, lights), [graph, all, on, weights, lights]);
+  const drawn = useMemo(() => linesOf(graph, all, on, weights, lights), [graph, all, on, weights, lights]);
+  const [chosenLine, chooseLine] = useState<string | null>(null);
+  const line = chosenLine === null ? undefined : drawn.find((e) => e.id === chosenLine);
+  const edges = useMemo(() => (line ? drawn.map((e) => (e === line ? { ...e, selected: true } : e)) : drawn), [drawn, line]);
+  useEffect(() => { if (selected !== null) chooseLine(null); }, [selected]);
 
   const fit = useCallback((some: { position: Point }[], maxZoom = 1.1, duration = 0) => {
     const { width, height } = api.getState();
@@ -138,7 +142,8 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
   const chosen = nodes.filter((n) => n.selected);
   const ids = chosen.length > 0 ? chosen.map((n) => n.id) : selected ? [selected] : [];
   const zoom = () => fit(chosen.length > 0 ? chosen : nodes, 1.1, 200);
-  const keys = useKeys(ids, objects, readOnly, zoom);
+  const cut = useMemo(() => (line && !readOnly ? () => { objects.cut(line.data!.bundle); chooseLine(null); } : undefined), [line, objects, readOnly]);
+  const keys = useKeys(ids, objects, readOnly, zoom, cut);
   const weighing = useMemo(() => ({ readOnly, rules: (vs: string) => rulesOf(vs, graph.edges, weights), commit, choose: select }), [readOnly, graph, weights, select]);
   const onDrop = (event: DragEvent) => {
     const addition = catalogue.find((a) => a.kind === event.dataTransfer.getData(dragType));
@@ -153,6 +158,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     if (!state.isValid && state.fromNode && state.toNode) objects.connect(state.fromNode.id, state.toNode.id);
   };
   const pick = (event: React.MouseEvent) => {
+    chooseLine(null);
     if (!far) { select(null); return; }
     const p = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY });
     const hit = nodes.find((n) => p.x >= n.position.x && p.x <= n.position.x + size.width && p.y >= n.position.y && p.y <= n.position.y + size.height);
@@ -177,6 +183,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
           nodes={far ? none : near} edges={far ? none : lines} nodeTypes={nodeTypes} edgeTypes={edgeTypes} onNodesChange={onNodesChange}
           onNodeDragStop={(_, __, some) => moved(some)} onSelectionDragStop={(_, some) => moved(some)}
           onKeyUp={(e) => { if (e.key.startsWith('Arrow') && (e.target as HTMLElement).closest('.react-flow__node') && chosen.length > 0) moved(chosen); }}
+          onEdgeClick={(_, e) => { select(null); setNodes((now) => now.map((n) => (n.selected ? { ...n, selected: false } : n))); chooseLine(e.id); }}
           onPaneClick={pick} nodesConnectable={!readOnly} isValidConnection={(c) => objects.judge(c.source, c.target).ok} onConnect={(c: Connection) => objects.connect(c.source, c.target)}
           onConnectStart={() => setConnecting(true)} onConnectEnd={onConnectEnd} deleteKeyCode={null} minZoom={0.05} snapToGrid snapGrid={[4, 4]}
           colorMode={scheme} elevateNodesOnSelect={false} multiSelectionKeyCode={['Meta', 'Control']}
@@ -185,7 +192,10 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
           {far ? <Overview nodes={nodes} edges={edges} scheme={scheme} label={t('canvas.far', { count: nodes.length })} /> : rest.length > 0 && <Overview nodes={nodes} edges={rest} scheme={scheme} />}
           <Controls showInteractive={false} showFitView={false} position="bottom-right"><ControlButton onClick={() => fit(nodes, 1.1, 200)} title={t('canvas.fit')} aria-label={t('canvas.fit')}><svg viewBox="0 0 20 20" fill="none" stroke="currentColor" strokeWidth="2" aria-hidden="true"><path d="M3 7V3h4M13 3h4v4M17 13v4h-4M7 17H3v-4" style={{ fill: 'none' }} /></svg></ControlButton></Controls>
           <Corner position="top-right">
-            {chosen.length > 1
+            {line && !readOnly ? <div className="legend line-tools" role="group" aria-label={t('objects.line')}>
+              <span>{line.data!.fromName} → {line.data!.toName}</span>
+              <Button size="compact-xs" mih={24} variant="default" onClick={cut}>{t('objects.cutLine')}</Button>
+            </div> : chosen.length > 1
               ? <AlignBar count={chosen.length} zoom={zoom} align={(how: How) => move(align(chosen.map((n) => ({ id: n.id, ...n.position, ...size })), how))}>
                   <button type="button" onClick={() => objects.copy(ids)}>{t('objects.copy')}</button>
                   {!readOnly && <button type="button" onClick={() => objects.remove(ids)}>{t('action.delete')}</button>}

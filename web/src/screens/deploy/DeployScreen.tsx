@@ -8,6 +8,7 @@ import { Link } from '../../shell/Shell';
 import { get, useStore } from '../../workspace/store';
 import { Ask } from './Ask';
 import { Canvas, commit } from './Canvas';
+import { Connections } from './Connections';
 import type { Shown } from './layout';
 import { AllFields } from '../../schema/AllFields';
 import { ObjectPanel } from './ObjectPanel';
@@ -44,6 +45,7 @@ function Deployment({ place, graph }: { place: Place; graph: Graph }) {
         <aside className="side" aria-label={t('panel.title')} tabIndex={0}>
           {node && <Tools node={node} graph={graph} objects={objects} />}
           <ObjectPanel node={node} graph={graph} answer={answer} commit={commit} />
+          {node && <Connections node={node} graph={graph} objects={objects} select={select} />}
           {node && <AllFields key={node.id} node={node} />}
         </aside>
       </div>

@@ -2,8 +2,8 @@ import { type KeyboardEvent, useEffect } from 'react';
 import { typing } from '../../canvas/useClipboard';
 import type { Objects } from './objects/useObjects';
 
-/** Keys of the graph: delete, duplicate, zoom to selection; and the clipboard, which the browser tells of by events of its own. */
-export function useKeys(chosen: string[], objects: Objects, readOnly: boolean, zoom: () => void): (event: KeyboardEvent) => void {
+/** Keys of the graph: delete (boxes, or the chosen line), duplicate, zoom to selection; and the clipboard, which the browser tells of by events of its own. */
+export function useKeys(chosen: string[], objects: Objects, readOnly: boolean, zoom: () => void, cut?: () => void): (event: KeyboardEvent) => void {
   const key = chosen.join('\n');
   useEffect(() => {
     const copy = (event: ClipboardEvent) => {
@@ -26,6 +26,17 @@ export function useKeys(chosen: string[], objects: Objects, readOnly: boolean, z
       document.removeEventListener('paste', paste);
     };
   }, [key, objects, readOnly]);
+  // A line takes no focus of its own: its key is heard wherever nobody types.
+  useEffect(() => {
+    if (!cut) return;
+    const heard = (event: globalThis.KeyboardEvent) => {
+      if (typing(event.target) || (event.key !== 'Delete' && event.key !== 'Backspace')) return;
+      event.preventDefault();
+      cut();
+    };
+    document.addEventListener('keydown', heard);
+    return () => document.removeEventListener('keydown', heard);
+  }, [cut]);
   return (event) => {
     if (typing(event.target)) return;
     if (!readOnly && (event.key === 'Delete' || event.key === 'Backspace') && chosen.length > 0) {

@@ -3,7 +3,7 @@
 export type Split = Record<string, number>;
 
 /** Shares `total` out in proportion to `parts`, in whole numbers that add up to it (largest remainder). */
-function shareOut(parts: [string, number][], total: number): Split {
+export function shareOut(parts: [string, number][], total: number): Split {
   const sum = parts.reduce((s, [, w]) => s + w, 0);
   const exact = parts.map(([name, w]) => ({ name, value: sum > 0 ? (w * total) / sum : total / parts.length }));
   const split: Split = Object.fromEntries(exact.map((e) => [e.name, Math.floor(e.value)]));

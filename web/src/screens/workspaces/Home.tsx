@@ -53,6 +53,7 @@ export function Home() {
     for (let i = 2; spaces?.some((s) => s.id === found); i++) found = `${wish}-${i}`;
     return found;
   };
+  const taken = spaces?.some((s) => s.id === name.trim()) ?? false;
   const upload = (file: File | null | undefined) => file && void make(api.upload(free(nameOf(file)), file));
   const drop = (event: DragEvent) => {
     event.preventDefault();
@@ -100,7 +101,7 @@ export function Home() {
             <Title order={2} size="h4" mb="xs">{t('home.new')}</Title>
             <Card withBorder padding="md">
               <form onSubmit={create}>
-                <TextInput label={t('home.name')} description={t('home.nameHint')} required value={name} onChange={(e) => setName(e.currentTarget.value)} />
+                <TextInput label={t('home.name')} description={t('home.nameHint')} required value={name} onChange={(e) => setName(e.currentTarget.value)} error={taken && <>{t('home.taken', { name: name.trim() })} <Button size="compact-xs" variant="default" onClick={() => setName(free(name.trim()))}>{free(name.trim())}</Button></>} />
                 <SegmentedControl mt="sm" fullWidth aria-label={t('home.from')} value={from} onChange={(v) => setFrom(v as 'empty' | 'url' | 'live')} data={[{ value: 'empty', label: t('home.fromEmpty') }, { value: 'url', label: t('home.fromUrl') }, { value: 'live', label: t('home.fromLive') }]} />
                 {from === 'url' && <TextInput mt="sm" type="url" label={t('home.url')} required value={url} onChange={(e) => setUrl(e.currentTarget.value)} />}
                 {from === 'live' && <>

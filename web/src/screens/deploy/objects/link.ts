@@ -37,7 +37,7 @@ const push = (n: GraphNode, path: Path, value: unknown): Change => ({
 });
 const only = (...changes: Change[]): Way[] => [{ id: 'only', changes }];
 
-const podSpec = (kind: string): Path => (kind === 'Pod' ? ['spec'] : kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template', 'spec'] : ['spec', 'template', 'spec']);
+export const podSpec = (kind: string): Path => (kind === 'Pod' ? ['spec'] : kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template', 'spec'] : ['spec', 'template', 'spec']);
 
 /** Mounts something into a workload's first container, where nothing is mounted yet. */
 function mount(w: GraphNode, source: Record<string, unknown>, name: string, wish: string): Change {

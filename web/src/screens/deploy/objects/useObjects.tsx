@@ -7,7 +7,9 @@ import { AddDialog } from './AddDialog';
 import type { Addition } from './catalogue';
 import { DeleteDialog, WayDialog } from './Dialogs';
 import { addDocuments, apply, copies, ownFile, removal, textOf } from './files';
+import type { Bundle } from '../bundle';
 import { type Verdict, type Way, judge } from './link';
+import { cut } from './unlink';
 
 type Dialog = { what: 'add'; addition: Addition; near?: GraphNode; at?: Point } | { what: 'way'; from: GraphNode; to: GraphNode; ways: Way[] } | { what: 'delete'; doomed: GraphNode[] };
 
@@ -16,6 +18,10 @@ export interface Objects {
   add: (addition: Addition, near?: GraphNode, at?: Point) => void;
   connect: (from: string, to: string) => void;
   judge: (from: string, to: string) => Verdict;
+  /** Whether a line can be taken away. */
+  cuttable: (line: Bundle) => boolean;
+  /** Takes a line away, or says why it stays. */
+  cut: (line: Bundle) => void;
   remove: (ids: string[]) => void;
   duplicate: (ids: string[]) => void;
   copy: (ids: string[]) => void;
@@ -60,6 +66,12 @@ export function useObjects(select: (id: string | null) => void, show: (layer: Gr
         if (!v.ok) refuse(a, b, v);
         else if (v.ways.length === 1) apply(v.ways[0]!.changes).catch(failed);
         else setDialog({ what: 'way', from: a, to: b, ways: v.ways });
+      },
+      cuttable: (line) => cut(line, graphNow()).ok,
+      cut: (line) => {
+        const c = cut(line, graphNow());
+        if (c.ok) apply(c.changes).catch(failed);
+        else notifications.show({ title: t('objects.staysTitle'), message: t(`objects.stays.${c.reason}`), color: 'orange' });
       },
       remove: (ids) => { const doomed = nodesOf(ids); if (doomed.length > 0) setDialog({ what: 'delete', doomed }); },
       duplicate: (ids) => { textOf(nodesOf(ids)).then((text) => text && paste(text), failed); },
