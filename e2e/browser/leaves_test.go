@@ -209,8 +209,14 @@ func setAll(t *testing.T, s *browser.Studio, p *browser.Page, kind, name string,
 	defer func() { _ = os.Remove(filepath.Join(s.Root, file)) }() // the next ones need not be read beside it
 	s.Write(file, "# kept\napiVersion: networking.istio.io/v1\nkind: "+kind+"\nmetadata:\n  name: "+name+" # kept too\n  namespace: default\nspec: {}\n")
 	p.Goto("/w/shop/deploy?node=" + kind + "%2Fdefault%2F" + name)
-	p.Click("DisclosureTriangle", "All fields")
-	p.Until(`document.querySelector('.schema-form') !== null`)
+	// What check says of the new object comes in above, and may move it from under the mouse.
+	browser.Eventually(t, "the form is open", func() bool {
+		open := browser.Eval[bool](p, `[...document.querySelectorAll('details.whole')].some((d) => d.open)`)
+		if !open {
+			p.Click("DisclosureTriangle", "All fields")
+		}
+		return open && browser.Eval[bool](p, `document.querySelector('.schema-form') !== null`)
+	})
 	given, err := json.Marshal(part)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ function useTraffic(workspace: string, context: string | null) {
 
 function Graph({ edges, chosen, choose }: { edges: TrafficEdge[]; chosen: string; choose: (key: string) => void }) {
   const { t } = useTranslation();
-  const scheme = useComputedColorScheme('light');
+  const scheme = useComputedColorScheme('light', { getInitialValueInEffect: false });
   const shape = edges.map(keyOf).join('|');
   const nodes = useMemo(() => {
     const service = new Map(edges.map((e) => [e.to, e.service]));
