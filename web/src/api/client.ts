@@ -1,5 +1,6 @@
 import createClient, { createFinalURL, createQuerySerializer, defaultPathSerializer, type Middleware } from 'openapi-fetch';
 import type { Changed, FileText, Graph, Layout, Model, NewWorkspace, RouteQuestion, StormDocument } from './types';
+import { fetchEarly } from './early';
 import type { paths } from './schema';
 import type { Schema } from '../schema/model';
 
@@ -41,7 +42,7 @@ const manners: Middleware = {
 };
 
 /** The API as its description has it: a path, a parameter or a body that it does not know is a compile error. */
-export const client = createClient<paths>({ baseUrl: base, credentials: 'same-origin', cache: 'no-store' });
+export const client = createClient<paths>({ baseUrl: base, credentials: 'same-origin', cache: 'no-store', fetch: fetchEarly });
 client.use(manners);
 
 type Answer<T> = { data?: T; error?: unknown; response: Response };
@@ -173,7 +174,7 @@ export function listen<P extends Streams>(path: P, params: Params<P>, handlers: 
   };
 }
 
-/** Tells of changes that others made to the files, until the returned function is called. */
-export function watch(workspace: string, changed: (change: Changed) => void, connected: (yes: boolean) => void): () => void {
-  return listen('/workspaces/{id}/events', { path: { id: workspace } }, { changed }, connected, () => changed({ revision: '', paths: [] }));
+/** Tells of changes that others made to the files, and now and then of the revision, until the returned function is called. */
+export function watch(workspace: string, changed: (change: Changed) => void, connected: (yes: boolean) => void, revision: (now: string) => void): () => void {
+  return listen('/workspaces/{id}/events', { path: { id: workspace } }, { changed, ping: (beat) => revision(beat.revision) }, connected, () => changed({ revision: '', paths: [] }));
 }

@@ -2,6 +2,7 @@
 // others change appears, and nobody's change is overwritten.
 import { typing } from './typing';
 import { ApiError, api, watch } from '../api/client';
+import { parsePlace } from '../router';
 import type { Graph, Layout, StormDocument } from '../api/types';
 import { forgetHistory, get, nothing, parseRuleKey, receive, useStore, weightsOf, type Weights } from './store';
 
@@ -28,6 +29,8 @@ let missed: string[] | null = null;
 /** What could not be saved last: it is tried again when somebody asks, when it changes, or when the server is back. */
 let refused: unknown[] | null = null;
 const edits = (): unknown[] => { const s = get(); return [s.document, s.layout, s.weights, s.texts]; };
+/** The revision that the stream of changes began with. */
+let told: string | undefined;
 /** What the server answered when the stream of changes broke; null while it is there. */
 let lost: ApiError | null = null;
 
@@ -43,10 +46,13 @@ export function openWorkspace(id: string): () => void {
   synced = empty();
   lost = null;
   refused = missed = null;
+  told = undefined;
   receive({ id, ...nothing, layout: synced.layout, weights: synced.weights, texts: synced.texts });
   forgetHistory();
   void load(id, mine);
-  const stopWatching = watch(id, ({ paths }) => void refresh(id, paths), (yes) => void connection(id, yes));
+  const stopWatching = watch(id, ({ paths }) => void refresh(id, paths), (yes) => void connection(id, yes), (now) => {
+    if (told === undefined) { told = now; keepUp(id); }
+  });
   const stopSaving = useStore.subscribe(schedule);
   return () => {
     void flush();
@@ -84,23 +90,32 @@ export async function retry(): Promise<void> {
   if (!get().failure && !pending()) receive({ save: 'saved' });
 }
 
+/** Reads again what changed after it was read and before the stream of changes began. */
+function keepUp(id: string): void {
+  const { workspace } = get();
+  if (workspace && told && told !== workspace.revision) void refresh(id, []);
+}
+
 async function load(id: string, mine: number): Promise<void> {
+  const graph = parsePlace(location.pathname, location.search).screen === 'deploy' ? api.graph(id) : undefined;
+  graph?.catch(() => undefined); // what is wrong with the workspace is told by what follows
   try {
     const [workspace, model, layout, files] = await Promise.all([api.workspace(id), api.model(id), api.layout(id).catch(() => ({ value: { objects: {} } as Layout, etag: '' })), api.files(id)]);
     if (mine !== generation) return;
     synced = { ...synced, document: model.value.document, documentTag: model.etag, layout: { objects: layout.value.objects }, layoutTag: layout.etag };
     receive({ workspace, document: synced.document, canvas: model.value.canvas, layout: synced.layout, files });
     forgetHistory();
-    await Promise.all([loadGraph(id), loadFindings(id)]);
+    await Promise.all([loadGraph(id, graph), loadFindings(id)]);
     forgetHistory();
+    keepUp(id);
   } catch (err) {
     if (mine === generation) receive({ loadError: asError(err) });
   }
 }
 
-export async function loadGraph(id: string): Promise<void> {
+export async function loadGraph(id: string, begun = api.graph(id)): Promise<void> {
   try {
-    const { value, etag } = await api.graph(id);
+    const { value, etag } = await begun;
     if (get().id === id) takeGraph(value, etag);
   } catch (err) {
     receive({ failure: asError(err) });

@@ -12,7 +12,7 @@ import { PictureButtons } from '../../canvas/PictureButtons';
 import { type How, align } from '../../canvas/align';
 import { edit, get, useStore } from '../../workspace/store';
 import { lit, rulesOf } from './bundle';
-import { type Shown, arrange, beside, boxAt, positions, routed, shown, size, topology } from './layout';
+import { type Shown, arrange, beside, boxAt, engine, positions, routed, shown, size, topology } from './layout';
 import { catalogue } from './objects/catalogue';
 import { Palette, dragType } from './objects/Palette';
 import type { Objects } from './objects/useObjects';
@@ -28,6 +28,7 @@ const edgeTypes = { line: Line };
 const none: never[] = [];
 /** Above this many objects, the graph from afar is one picture. */
 const many = 150, farBelow = 0.5;
+engine();
 const layers = ['routing', 'configuration', 'security', 'external', 'calls'] as const;
 
 export function commit(splits: Record<string, Split>): void {

@@ -1,3 +1,5 @@
+import ELK from 'elkjs/lib/elk-api.js';
+import worker from 'elkjs/lib/elk-worker.min.js?url';
 import type { Box, GraphEdge, GraphNode, Layer, Point } from '../../api/types';
 
 export const size = { width: 184, height: 66 };
@@ -53,13 +55,11 @@ export function routed(nodes: GraphNode[], edges: GraphEdge[]): { nodes: GraphNo
 }
 
 interface Elk { layout(graph: unknown): Promise<{ children?: { id: string; y?: number }[] }> }
-let elk: Promise<Elk> | undefined;
+let elk: Elk | undefined;
 const cache = new Map<string, Record<string, Point>>();
 
-async function engine(): Promise<Elk> {
-  const [{ default: ELK }, { default: url }] = await Promise.all([import('elkjs/lib/elk-api.js'), import('elkjs/lib/elk-worker.min.js?url')]);
-  return new ELK({ workerFactory: () => new Worker(url) }) as unknown as Elk;
-}
+/** The layout engine in its worker. Who calls it before there is a graph has its script read while the graph is on its way. */
+export const engine = (): Elk => (elk ??= new ELK({ workerFactory: () => new Worker(worker) }) as unknown as Elk);
 
 const column: Record<string, number> = { Gateway: 0, Ingress: 0, VirtualService: 1, HTTPRoute: 1, Subset: 2, Service: 3, ServiceEntry: 3, External: 3, Host: 3 };
 const columnOf = (n: GraphNode): number => column[n.kind] ?? 4;
@@ -84,7 +84,7 @@ async function heights(strip: GraphNode[], edges: GraphEdge[], known: Map<string
   const before = known.get(shape);
   if (before) return before;
   const laid = (async () => {
-    const { children } = await (await (elk ??= engine())).layout({
+    const { children } = await engine().layout({
       id: 'root',
       layoutOptions: {
         'elk.algorithm': 'layered', 'elk.direction': 'RIGHT', 'elk.partitioning.activate': 'true', 'elk.spacing.nodeNode': String(gap), 'elk.spacing.edgeNode': String(gap),
