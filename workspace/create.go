@@ -58,11 +58,26 @@ func Create(ctx context.Context, dir string, doc *msaez.Document, o Options) (*W
 		}
 		changes = append(changes, withoutSchema(g.changes)...)
 	}
-	if err := manifest.Commit(ctx, root, changes); err != nil {
-		undo()
+	if err := commitNew(ctx, root, changes, undo); err != nil {
 		return nil, nil, err
 	}
 	return w, g, nil
+}
+
+// commitNew writes a new workspace's files under its lock, as every run does:
+// who reads beside it would take a run without a lock for a killed one, and
+// complete it. On an error undo takes back what was made.
+func commitNew(ctx context.Context, root string, changes []manifest.Change, undo func()) error {
+	held, err := Lock(root)
+	if err != nil {
+		return err // what is there belongs to the run that holds it
+	}
+	err = manifest.Commit(ctx, root, changes)
+	err = errors.Join(err, held.Unlock())
+	if err != nil {
+		undo()
+	}
+	return err
 }
 
 // gitignore keeps what belongs to one run on one machine out of git.
@@ -147,11 +162,7 @@ func Fork(ctx context.Context, from, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := manifest.Commit(ctx, root, changes); err != nil {
-		undo()
-		return err
-	}
-	return nil
+	return commitNew(ctx, root, changes, undo)
 }
 
 // forkedFiles reads everything that makes up a workspace.

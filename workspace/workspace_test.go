@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/meshstorm/meshstorm/manifest"
@@ -107,6 +108,38 @@ func TestAnInterruptedGenerationWritesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "kubernetes")); !os.IsNotExist(err) {
 		t.Error("manifests are there")
+	}
+}
+
+// Who reads while a workspace is made does not take its files for those of a run
+// that was killed.
+func TestAWorkspaceIsMadeBesideWhoReadsIt(t *testing.T) {
+	doc, err := msaez.Parse(stormtest.Mall(1), "mall.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		dir := filepath.Join(t.TempDir(), "shop")
+		made := make(chan struct{})
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			for {
+				_, err := workspace.Open(t.Context(), dir, workspace.Options{})
+				select {
+				case <-made:
+					if err == nil {
+						return
+					}
+				default:
+				}
+			}
+		})
+		_, _, err := workspace.Create(t.Context(), dir, doc, workspace.Options{})
+		close(made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reading.Wait()
 	}
 }
 

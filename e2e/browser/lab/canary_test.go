@@ -36,13 +36,19 @@ func TestACanaryIsStartedWatchedAndTakenBackOnThePage(t *testing.T) {
 	p.Until(`(() => { const n = /order: (\d+)/.exec(document.body.innerText); return n !== null && Number(n[1]) < 1000 && !document.body.innerText.includes('Stop') })()`)
 
 	p.Click("button", "Send load")
-	p.Choose("Service", "order")
+	// The first of the model, which the proposed requests are for.
+	if got := p.Value("combobox", "Service"); got != "order" {
+		t.Errorf("the service proposed is %q", got)
+	}
 	p.Sees("runs now: registry.example.com/order:v1")
 	if got := p.Value("textbox", "Image of the new version"); got != "registry.example.com/order:v2" {
 		t.Errorf("the next image is %q", got)
 	}
-	p.Click("checkbox", "It may consume events")
 	p.Click("radio", "90 : 10, and wait")
+	// What is refused is told where the button is, with what to do.
+	p.Click("button", "Start")
+	p.Sees("This service consumes events, so its canary would too")
+	p.Click("checkbox", "It may consume events")
 	p.Click("button", "Start")
 	p.Sees("10 of 100 requests go to the canary")
 	p.Wait("table", "Both versions in this step")

@@ -2,7 +2,7 @@ import { Badge, Button, Group, Progress, Table, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Canary, Cluster, NewJob, Verdict } from '../../api/cluster';
 import type { TextKey } from '../../i18n';
-import { get } from '../../workspace/store';
+import { get, useStore } from '../../workspace/store';
 import { NewCanary, type Start } from './NewCanary';
 import { Shift } from './Shift';
 
@@ -49,9 +49,12 @@ function Going({ canary: c, context, start }: { canary: Canary; context: string;
   </div>;
 }
 
-export function CanaryCard({ cluster, context, busy, start }: { cluster: Cluster; context: string; busy: boolean; start: Start }) {
+export function CanaryCard({ cluster, context, busy, consumes, start }: { cluster: Cluster; context: string; busy: boolean; consumes: boolean; start: Start }) {
   const { t } = useTranslation();
-  const services = (cluster.overview?.services ?? []).filter((s) => (s.workloads ?? []).length > 0);
+  // In the model's order: the first one is who the requests that the page proposes are for.
+  const order = useStore((s) => s.workspace?.services) ?? [];
+  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  const services = (cluster.overview?.services ?? []).filter((s) => (s.workloads ?? []).length > 0).sort((a, b) => place(a.name) - place(b.name));
   const all = cluster.shifts ?? [];
   const going = all.filter((c) => !ends.has(c.phase));
   return <section className="card" aria-label={t('canary.title')}>
@@ -59,7 +62,7 @@ export function CanaryCard({ cluster, context, busy, start }: { cluster: Cluster
     {services.length === 0 ? <Text size="sm" className="muted">{t('canary.none')}</Text> : <>
       <Text size="sm" className="muted">{t('canary.lead')}</Text>
       {all.map((c) => <Going key={c.service} canary={c} context={context} start={start} />)}
-      {going.length < services.length && <NewCanary services={services.filter((s) => !going.some((c) => c.service === s.name))} context={context} busy={busy} start={start} />}
+      {going.length < services.length && <NewCanary services={services.filter((s) => !going.some((c) => c.service === s.name))} context={context} busy={busy} consumes={consumes} start={start} />}
       <Shift services={services} context={context} busy={busy} start={start} />
     </>}
   </section>;

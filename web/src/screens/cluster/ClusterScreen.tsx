@@ -27,18 +27,22 @@ export default function ClusterScreen({ place }: { place: Place }) {
   if (!contexts || !lab) return <div className="centred"><Loader size="sm" /> {t('cluster.looking')}</div>;
   const o = cluster?.overview;
   const runs = (o?.pods ?? []).length > 0;
+  const job = followed && <JobView followed={followed} close={close} />;
+  const ofCanary = followed !== null && /^(canary|shift)/.test(followed.job.verb);
+  const consumes = followed?.job.verb === 'canary-start' && followed.job.state === 'failed' && followed.lines.some((l) => l.text.includes('--accept-events'));
   return (
     <div className="cluster">
       <div className="lane">
         <Way contexts={contexts} lab={lab} context={context} cluster={cluster} connected={connected} busy={busy} choose={choose} start={start} />
-        {followed && <JobView followed={followed} close={close} />}
+        {!ofCanary && job}
         {cluster?.applied && <History context={context} version={`${cluster.applied.revision}`} busy={busy} start={start} />}
       </div>
       <div className="lane">
         {!runs && <section className="card"><h2>{t('cluster.runs')}</h2><Text size="sm" className="muted">{t(cluster?.reachable ? 'cluster.noPods' : 'cluster.firstReach')}</Text></section>}
         {o && runs && <Running overview={o} open={setPod} />}
         {cluster?.reachable && runs && <RequestCard context={context} gateway={cluster.gateway?.url || t('request.forward')} />}
-        {cluster?.reachable && runs && <CanaryCard cluster={cluster} context={context} busy={busy && followed?.job.verb !== 'canary-start'} start={start} />}
+        {cluster?.reachable && runs && <CanaryCard cluster={cluster} context={context} busy={busy && followed?.job.verb !== 'canary-start'} consumes={consumes} start={start} />}
+        {ofCanary && job}
         {cluster?.reachable && runs && <LoadCard workspace={workspace} context={context} lab={cluster.lab} />}
         {readOnly && <Text size="sm" className="muted">{t('cluster.readOnly')}</Text>}
       </div>

@@ -25,10 +25,13 @@ const colours = { running: 'blue.8', done: '#237032', failed: 'red.9', stopped: 
 
 export function JobView({ followed, close }: { followed: Followed; close: () => void }) {
   const { t } = useTranslation();
-  const { job, lines, stages } = followed;
+  const { job, lines, stages, own } = followed;
+  const card = useRef<HTMLElement>(null);
+  // What came of a press of a button is seen from where the button is.
+  useEffect(() => { if (own) card.current?.scrollIntoView({ block: 'nearest' }); }, [job.id, job.state, own]);
   const log = useRef<HTMLPreElement>(null);
   useEffect(() => { if (log.current) log.current.scrollTop = log.current.scrollHeight; }, [lines.length]);
-  return <section className="card job" aria-label={t('cluster.job')}>
+  return <section ref={card} className="card job" aria-label={t('cluster.job')}>
     <Group justify="space-between" wrap="nowrap">
       <Group gap="xs"><h2>{t(`verb.${job.verb}` as TextKey)}</h2><Badge color={colours[job.state]} variant="filled" role="status">{t(`cluster.job.${job.state}`)}</Badge></Group>
       {job.state === 'running'

@@ -12,8 +12,8 @@ function imageOf(s: LiveService | undefined): string {
   return stable?.images?.[0] ?? '';
 }
 
-/** The form that starts a canary, by one of a few plans or by one's own. */
-export function NewCanary({ services, context, busy, start }: { services: LiveService[]; context: string; busy: boolean; start: Start }) {
+/** The form that starts a canary, by one of a few plans or by one's own. `consumes`: it was refused because the service takes messages. */
+export function NewCanary({ services, context, busy, consumes, start }: { services: LiveService[]; context: string; busy: boolean; consumes: boolean; start: Start }) {
   const { t } = useTranslation();
   const [service, setService] = useState(services[0]!.name);
   const [image, setImage] = useState<string | null>(null);
@@ -65,7 +65,7 @@ export function NewCanary({ services, context, busy, start }: { services: LiveSe
         <TextInput size="xs" label={t('canary.sticky')} description={t('canary.stickyHint')} placeholder="side" value={sticky} onChange={(e) => setSticky(e.currentTarget.value)} w={220} />
       </Group>
     </details>
-    <Checkbox mt="xs" label={t('canary.events')} description={t('canary.eventsHint')} checked={events} onChange={(e) => setEvents(e.currentTarget.checked)} />
+    <Checkbox mt="xs" label={t('canary.events')} description={t('canary.eventsHint')} error={consumes && !events && t('canary.eventsNeeded')} checked={events} onChange={(e) => setEvents(e.currentTarget.checked)} />
     <Group gap="xs" mt="sm">
       <Button size="xs" type="submit" disabled={!able}>{t('canary.start')}</Button>
       <Button size="xs" variant="default" disabled={!able} onClick={() => void start(job(true))}>{t('canary.dryRun')}</Button>

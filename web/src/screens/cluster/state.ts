@@ -41,6 +41,8 @@ export interface Followed {
   lines: { stream: string; text: string }[];
   seen: Progress['data'] | null;
   stages: Stage[];
+  /** Whether it was started on this page, where somebody waits for it. */
+  own?: boolean;
 }
 
 /** The job that the page shows: the one it started, or one that runs already. */
@@ -72,7 +74,7 @@ export function useJob(workspace: string, ended: (job: Job) => void, only?: stri
     try {
       await flush();
       const made = await clusters.start(job);
-      setFollowed({ job: made, lines: [], seen: null, stages: stagesOf(made.verb) });
+      setFollowed({ job: made, lines: [], seen: null, stages: stagesOf(made.verb), own: true });
       return true;
     } catch (err) {
       fail(err);

@@ -104,7 +104,7 @@ export function Canvas({ graph, answer, selected, select, on, setOn, objects }: 
     if (some.length === 0 || width === 0) return;
     const x = Math.min(...some.map((n) => n.position.x)), y = Math.min(...some.map((n) => n.position.y));
     const bounds = { x, y, width: Math.max(...some.map((n) => n.position.x)) + size.width - x, height: Math.max(...some.map((n) => n.position.y)) + size.height - y };
-    const left = readOnly || width < 700 ? 24 : 240;
+    const left = readOnly || width < 500 ? 24 : width < 800 ? 176 : 240; // beside the palette, whose width styles.css has
     void flow.setViewport(getViewportForBounds(bounds, width, height, 0.05, maxZoom, { left: `${left}px`, right: '32px', top: '56px', bottom: '32px' }), { duration });
   }, [api, flow, readOnly]);
   const placed = nodes.length > 0;
