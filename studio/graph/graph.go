@@ -138,11 +138,11 @@ func ID(kind, namespace, name string) string { return kind + "/" + namespace + "
 
 // Of draws the manifests of an input; findings are what check said about them.
 func Of(in *check.Input, findings []check.Finding) Graph {
-	b := &builder{graph: Graph{Nodes: []Node{}, Edges: []Edge{}}, in: in, mesh: in.Mesh(), known: map[string]bool{}, problems: map[string][]Issue{}}
+	b := &builder{graph: Graph{Nodes: []Node{}, Edges: []Edge{}}, in: in, mesh: in.Mesh(), known: map[string]bool{}, problems: map[string][]issueAt{}}
 	for _, f := range findings {
 		if f.Object != nil {
 			id := ID(f.Object.Kind, f.Object.Namespace, f.Object.Name)
-			b.problems[id] = append(b.problems[id], Issue{string(f.Severity), f.Code, f.Message})
+			b.problems[id] = append(b.problems[id], issueAt{Issue{string(f.Severity), f.Code, f.Message}, f.Line})
 		}
 	}
 	b.gateways()
@@ -163,7 +163,13 @@ type builder struct {
 	mesh     *check.Mesh
 	graph    Graph
 	known    map[string]bool
-	problems map[string][]Issue
+	problems map[string][]issueAt
+}
+
+// issueAt knows its line: a part of an object has the problems of its lines.
+type issueAt struct {
+	Issue
+	line int
 }
 
 // add puts an object into the graph; one that is defined twice is there once.
@@ -183,8 +189,11 @@ func (b *builder) node(n Node) {
 	}
 	b.known[n.ID] = true
 	n.Layer = layerOf(n.Kind)
-	if n.Problems = b.problems[n.ID]; n.Problems == nil {
+	if n.Problems == nil {
 		n.Problems = []Issue{}
+	}
+	for _, p := range b.problems[n.ID] {
+		n.Problems = append(n.Problems, p.Issue)
 	}
 	b.graph.Nodes = append(b.graph.Nodes, n)
 }

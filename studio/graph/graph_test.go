@@ -87,3 +87,30 @@ func TestTwinsNameEachOther(t *testing.T) {
 		t.Errorf("twin of vsvc-order is %q, and back %q", got, graph.Twin(got))
 	}
 }
+
+// A DestinationRule is seen through its subsets, and so are its problems.
+func TestASubsetHasTheProblemsOfItsLines(t *testing.T) {
+	const text = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: d, namespace: shop}\nspec:\n  host: order\n  subsets:\n  - name: stable\n    labels: {track: stable}\n  - name: canary\n    labels: {track: canary}\n"
+	docs, err := manifest.Parse("d.yml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &check.Object{Kind: "DestinationRule", Namespace: "shop", Name: "d"}
+	g := graph.Of(&check.Input{Documents: docs}, []check.Finding{
+		{Code: "host", Line: 5, Object: about}, {Code: "stable", Line: 7, Object: about}, {Code: "canary", Line: 10, Object: about},
+	})
+	want := map[string]string{"DestinationRule/shop/d": "host stable canary", "Subset/shop/d/stable": "host stable", "Subset/shop/d/canary": "host canary"}
+	for _, n := range g.Nodes {
+		var codes []string
+		for _, p := range n.Problems {
+			codes = append(codes, p.Code)
+		}
+		if got := strings.Join(codes, " "); want[n.ID] != "" && got != want[n.ID] {
+			t.Errorf("%s has %q, expected %q", n.ID, got, want[n.ID])
+		}
+		delete(want, n.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("not in the graph: %v", want)
+	}
+}

@@ -33,14 +33,37 @@ func subsetID(rule *check.DestinationRule, name string) string {
 func (b *builder) destinationRules() {
 	for _, d := range b.mesh.DestinationRules {
 		id := b.add(d.Resource, Data{Host: d.Host})
-		for i, s := range d.Spec.GetSubsets() {
-			line, _ := d.Place("spec.subsets[" + itoa(i) + "]")
+		subsets := d.Spec.GetSubsets()
+		starts := make([]int, len(subsets))
+		for i := range subsets {
+			starts[i], _ = d.Place("spec.subsets[" + itoa(i) + "]")
+		}
+		for i, s := range subsets {
 			b.node(Node{
 				ID: subsetID(d, s.GetName()), Kind: KindSubset, Name: s.GetName(), Namespace: d.Namespace(), Parent: id,
-				Service: b.serviceOf(d.Resource), File: d.Document.Path, Line: line, Data: Data{Labels: s.GetLabels()},
+				Service: b.serviceOf(d.Resource), File: d.Document.Path, Line: starts[i], Data: Data{Labels: s.GetLabels()},
+				Problems: b.problemsOfSubset(id, starts, i),
 			})
 		}
 	}
+}
+
+// problemsOfSubset are those of the DestinationRule in the subset's lines, and
+// those that stand before all subsets: the rule is seen through its subsets.
+func (b *builder) problemsOfSubset(rule string, starts []int, index int) []Issue {
+	found := []Issue{}
+	for _, p := range b.problems[rule] {
+		in := -1
+		for i, start := range starts {
+			if start <= p.line {
+				in = i
+			}
+		}
+		if in == index || in < 0 {
+			found = append(found, p.Issue)
+		}
+	}
+	return found
 }
 
 func (b *builder) services() {
