@@ -3,8 +3,6 @@ package metrics
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -156,55 +154,20 @@ func (s timeline) bound() float64 {
 func (p *prometheus) queryRange(ctx context.Context, expr string, span, step time.Duration) ([]timeline, error) {
 	end := p.now().Truncate(step)
 	stamp := func(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }
-	body, status, err := p.ask(ctx, "api/v1/query_range", url.Values{
+	form := url.Values{
 		"query": {expr}, "timeout": {"10s"}, "start": {stamp(end.Add(-span))}, "end": {stamp(end)}, "step": {stamp(time.Unix(0, 0).Add(step))},
-	})
-	if err != nil {
-		return nil, err
 	}
-	all, err := matrix(body)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s answered %s: %w", ErrUnavailable, p.Name(), status, err)
-	}
-	return all, nil
-}
-
-func matrix(body []byte) ([]timeline, error) {
-	var a struct {
-		Status string `json:"status"`
-		Error  string `json:"error"`
-		Data   struct {
-			ResultType string `json:"resultType"`
-			Result     []struct {
-				Metric map[string]string `json:"metric"`
-				Values [][2]any          `json:"values"`
-			} `json:"result"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, errors.New("that is not Prometheus' API")
-	}
-	switch {
-	case a.Status == "error":
-		return nil, errors.New(a.Error)
-	case a.Status != "success" || a.Data.ResultType != "matrix":
-		return nil, fmt.Errorf("expected a matrix, got status %q and type %q", a.Status, a.Data.ResultType)
-	}
-	var all []timeline
-	for _, r := range a.Data.Result {
+	return results(ctx, p, "api/v1/query_range", form, "matrix", func(r result) (timeline, error) {
 		one := timeline{labels: r.Metric}
 		for _, v := range r.Values {
-			at, _ := v[0].(float64)
-			text, _ := v[1].(string)
-			n, err := strconv.ParseFloat(text, 64)
+			read, err := v.read()
 			if err != nil {
-				return nil, fmt.Errorf("value %q: %w", text, err)
+				return one, err
 			}
-			if !math.IsNaN(n) && !math.IsInf(n, 0) {
-				one.values = append(one.values, value{at, n})
+			if !math.IsNaN(read.value) && !math.IsInf(read.value, 0) {
+				one.values = append(one.values, read)
 			}
 		}
-		all = append(all, one)
-	}
-	return all, nil
+		return one, nil
+	})
 }

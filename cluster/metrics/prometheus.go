@@ -142,25 +142,50 @@ type sample struct {
 }
 
 // answer is of Prometheus' HTTP API
-// (prometheus.io/docs/prometheus/latest/querying/api, instant queries).
+// (prometheus.io/docs/prometheus/latest/querying/api, instant and range queries).
 type answer struct {
 	Status string `json:"status"`
 	Error  string `json:"error"`
 	Data   struct {
-		ResultType string `json:"resultType"`
-		Result     []struct {
-			Metric map[string]string `json:"metric"`
-			Value  [2]any            `json:"value"`
-		} `json:"result"`
+		ResultType string   `json:"resultType"`
+		Result     []result `json:"result"`
 	} `json:"data"`
 }
 
+// result has a value in a vector, and values in a matrix.
+type result struct {
+	Metric map[string]string `json:"metric"`
+	Value  stamped           `json:"value"`
+	Values []stamped         `json:"values"`
+}
+
+// stamped is Unix seconds and a number as a string.
+type stamped [2]any
+
+func (v stamped) read() (value, error) {
+	at, _ := v[0].(float64)
+	text, _ := v[1].(string)
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return value{}, fmt.Errorf("value %q: %w", text, err)
+	}
+	return value{at, n}, nil
+}
+
 func (p *prometheus) query(ctx context.Context, expr string) ([]sample, error) {
-	body, status, err := p.ask(ctx, "api/v1/query", url.Values{"query": {expr}, "timeout": {"10s"}})
+	return results(ctx, p, "api/v1/query", url.Values{"query": {expr}, "timeout": {"10s"}}, "vector", func(r result) (sample, error) {
+		v, err := r.Value.read()
+		return sample{labels: r.Metric, value: v.value}, err
+	})
+}
+
+// results asks for a vector or a matrix, and reads each of its results.
+func results[T any](ctx context.Context, p *prometheus, path string, form url.Values, kind string, read func(result) (T, error)) ([]T, error) {
+	body, status, err := p.ask(ctx, path, form)
 	if err != nil {
 		return nil, err
 	}
-	all, err := samples(body)
+	all, err := decode(body, kind, read)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s answered %s: %w", ErrUnavailable, p.Name(), status, err)
 	}
@@ -194,7 +219,7 @@ func (p *prometheus) ask(ctx context.Context, path string, form url.Values) (bod
 	return body, response.Status, nil
 }
 
-func samples(body []byte) ([]sample, error) {
+func decode[T any](body []byte, kind string, read func(result) (T, error)) ([]T, error) {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return nil, errors.New("that is not Prometheus' API")
@@ -202,17 +227,16 @@ func samples(body []byte) ([]sample, error) {
 	switch {
 	case a.Status == "error":
 		return nil, errors.New(a.Error)
-	case a.Status != "success" || a.Data.ResultType != "vector":
-		return nil, fmt.Errorf("expected a vector, got status %q and type %q", a.Status, a.Data.ResultType)
+	case a.Status != "success" || a.Data.ResultType != kind:
+		return nil, fmt.Errorf("expected a %s, got status %q and type %q", kind, a.Status, a.Data.ResultType)
 	}
-	var all []sample
+	var all []T
 	for _, r := range a.Data.Result {
-		text, _ := r.Value[1].(string)
-		value, err := strconv.ParseFloat(text, 64)
+		one, err := read(r)
 		if err != nil {
-			return nil, fmt.Errorf("value %q: %w", text, err)
+			return nil, err
 		}
-		all = append(all, sample{labels: r.Metric, value: value})
+		all = append(all, one)
 	}
 	return all, nil
 }
